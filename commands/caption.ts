@@ -1,0 +1,39 @@
+/** `sophia caption`: flags → src/sophia/caption.ts. */
+import { Flags } from '@oclif/core'
+import {
+  imageFlags,
+  inputArgument,
+  modelFlags,
+  rowFlags,
+  SophiaCommand,
+  samplingFlags,
+  seedFlag,
+  stageOptions,
+} from '../src/cli.ts'
+
+export default class Caption extends SophiaCommand {
+  static override summary = "Let the policy describe each problem's pictures, several times."
+  static override description = `Makes one row a caption and adds caption {index, text, tokens, finish, logprob}.
+The model is asked for everything that can be seen and never shown the question. Rows that have a caption go through.`
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> fixtures/world/test.parquet --model fixtures/policy --limit 2 --captions 2 --max-tokens 256',
+    '<%= config.bin %> <%= command.id %> problems.jsonl --images photos --model MODEL -o captions.jsonl --resume',
+  ]
+  static override args = { input: inputArgument }
+  static override flags = {
+    ...modelFlags,
+    captions: Flags.integer({ default: 8, min: 1, helpValue: 'K', description: 'captions a problem' }),
+    prompt: Flags.string({ helpValue: 'FILE', description: "the prompt (default: the model's prompts.json, or ours)" }),
+    ...samplingFlags,
+    seed: seedFlag,
+    ...imageFlags,
+    ...rowFlags,
+  }
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(Caption)
+    const { captionStage } = await import('../src/sophia/stages.ts')
+    const { runStage } = await import('../src/io/stage.ts')
+    process.exitCode = await runStage('caption', stageOptions(args.input, flags), source => captionStage(flags, source))
+  }
+}

@@ -1,0 +1,29 @@
+/** `sophia reward`: flags → src/sophia/reward.ts. */
+import { Flags } from '@oclif/core'
+import { inputArgument, rowFlags, SophiaCommand, stageOptions } from '../src/cli.ts'
+
+const judges = ['strict', 'olympiadbench', 'mathvision'] as const
+
+export default class Reward extends SophiaCommand {
+  static override summary = 'Judge each trajectory against the golden answer.'
+  static override description = `Reads the answer out of each trajectory, compares it with \`answer\` and adds
+verdict {reward: 0 or 1, answer, reason}; reason tells wrong from unparsed, truncated, empty and timed out.
+strict is for rewards to train on; the other two do as the benchmarks' own judges do, quirks included.`
+  static override examples = [
+    `echo '{"question":"2+3?","answer":5,"trajectory":"It is \\\\boxed{5}."}' | <%= config.bin %> <%= command.id %>`,
+    '<%= config.bin %> <%= command.id %> thoughts.jsonl -o judged.jsonl --judge olympiadbench',
+  ]
+  static override args = { input: inputArgument }
+  static override flags = {
+    judge: Flags.option({ options: judges, default: 'strict' as const, description: `one of ${judges.join(', ')}` })(),
+    key: Flags.string({ default: 'trajectory', helpValue: 'KEY', description: 'which key holds the response' }),
+    ...rowFlags,
+  }
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(Reward)
+    const { rewardStage } = await import('../src/sophia/stages.ts')
+    const { runStage } = await import('../src/io/stage.ts')
+    process.exitCode = await runStage('reward', stageOptions(args.input, flags), async () => rewardStage(flags))
+  }
+}

@@ -1,0 +1,268 @@
+/**
+ * The strict judge's reading of an answer: recursive descent over LaTeX and plain text mixed, bounded in tokens and depth.
+ * What it leaves out: meaning (equal.ts) and the official graders' own grammar (official/grammar.ts builds the same tree its own way).
+ */
+import { int, type Node } from './ast.ts'
+import { command, functionCall, power, subscriptName } from './commands.ts'
+import { lex, type Token } from './lexer.ts'
+import { LIMITS, TooHard, Unparseable } from './limits.ts'
+import { baseNumber, numeral, unitProduct } from './numerals.ts'
+
+const RELATIONS = new Set(['=', '<', '>', '<=', '>=', '!=', '≈', '~', '!~', 'in', '->'])
+const CLOSERS: Record<string, string> = { '(': ')]', '[': '])', '{': '}', '\\{': '\\}' }
+const CALLED = new Set(['f', 'g', 'F', 'G'])
+
+/** A cursor over tokens with the grammar's levels as methods; commands.ts reads arguments through it. */
+export class Parser {
+  at = 0
+  private depth = 0
+  private bars = 0
+
+  constructor(readonly tokens: Token[]) {}
+
+  get token(): Token {
+    return this.tokens[this.at]
+  }
+
+  is(s: string): boolean {
+    const { t } = this.token
+    return (t === 'op' || t === 'cmd') && this.token.s === s
+  }
+
+  take(s: string): boolean {
+    if (!this.is(s)) return false
+    this.at++
+    return true
+  }
+
+  expect(s: string): void {
+    if (!this.take(s)) throw new Unparseable(`expected ${s}, came ${this.token.s || 'the end'}`)
+  }
+
+  /** Runs one level deeper. */
+  nested<T>(body: () => T): T {
+    if (++this.depth > LIMITS.depth) throw new TooHard('nested too deep')
+    const out = body()
+    this.depth--
+    return out
+  }
+
+  list(): Node {
+    const items = [this.relation()]
+    while (this.is(',') || this.is(';')) {
+      this.at++
+      if (this.closes()) break
+      while (this.is(',')) this.at++
+      if (this.closes()) break
+      items.push(this.relation())
+      if (items.length > LIMITS.items) throw new TooHard('too many items')
+    }
+    return items.length === 1 ? items[0] : { k: 'seq', open: '', close: '', a: items }
+  }
+
+  private closes(): boolean {
+    const { t, s } = this.token
+    return t === 'end' || (t === 'op' && (s === ')' || s === ']' || s === '}' || s === '\\}'))
+  }
+
+  relation(): Node {
+    const ops: string[] = []
+    const a: Node[] = [this.ratio()]
+    while (this.token.t === 'op' && RELATIONS.has(this.token.s)) {
+      ops.push(this.token.s)
+      this.at++
+      while (this.is('=')) this.at++
+      a.push(this.ratio())
+    }
+    return ops.length ? { k: 'rel', ops, a } : a[0]
+  }
+
+  private ratio(): Node {
+    const parts = [this.sets()]
+    while (this.take(':')) parts.push(this.sets())
+    if (parts.length === 1) return parts[0]
+    return parts.length === 2 ? { k: 'div', x: parts[0], y: parts[1] } : { k: 'call', name: ':', a: parts }
+  }
+
+  private sets(): Node {
+    let left = this.additive()
+    for (;;) {
+      const name = this.is('cup') ? 'cup' : this.is('cap') ? 'cap' : this.is('setminus') ? 'setminus' : ''
+      if (!name) return left
+      this.at++
+      const right = this.additive()
+      left = left.k === 'call' && left.name === name && name !== 'setminus' ? { ...left, a: [...left.a, right] } : { k: 'call', name, a: [left, right] }
+    }
+  }
+
+  additive(): Node {
+    return this.nested(() => {
+      const a = [this.term()]
+      while (this.is('+') || this.is('-')) {
+        const minus = this.is('-')
+        this.at++
+        const x = this.term()
+        a.push(minus ? { k: 'neg', x } : x)
+      }
+      return a.length === 1 ? a[0] : { k: 'add', a }
+    })
+  }
+
+  private term(): Node {
+    let left = this.unary()
+    for (;;) {
+      if (this.take('*')) left = { k: 'mul', a: [left, this.unary()] }
+      else if (this.take('/') || this.take('÷')) left = { k: 'div', x: left, y: this.unary() }
+      else return left
+    }
+  }
+
+  private unary(): Node {
+    let minus = false
+    while (this.is('-') || this.is('+')) {
+      if (this.is('-')) minus = !minus
+      this.at++
+    }
+    const x = this.product(false)
+    return minus ? { k: 'neg', x } : x
+  }
+
+  /** Factors side by side. @param bare inside a function without brackets: ends before the next function */
+  product(bare: boolean): Node {
+    const a: Node[] = []
+    while (this.startsFactor() && !(bare && a.length > 0 && this.token.t === 'fn')) {
+      if (this.token.t === 'text') {
+        if (bare && a.length > 0) break
+        a.push(unitProduct(this.texts(), a.length === 0))
+        continue
+      }
+      const before = this.token
+      const factor = this.postfix()
+      const last = a[a.length - 1]
+      const mixed = last && mixedNumber(last, factor, before, this)
+      if (mixed) a[a.length - 1] = mixed
+      else if (last?.k === 'num' && before.t === 'num') throw new Unparseable('two numbers side by side')
+      else a.push(factor)
+    }
+    if (a.length === 0) throw new Unparseable(`expected a term, came ${this.token.s || 'the end'}`)
+    return a.length === 1 ? a[0] : { k: 'mul', a }
+  }
+
+  /** Text tokens side by side as one phrase. */
+  private texts(): string {
+    let phrase = ''
+    while (this.token.t === 'text') {
+      phrase += ` ${this.token.s}`
+      this.at++
+    }
+    return phrase.trim()
+  }
+
+  private startsFactor(): boolean {
+    const { t, s } = this.token
+    if (t === 'num' || t === 'sym' || t === 'fn' || t === 'text') return true
+    if (t === 'op') return s === '(' || s === '[' || s === '{' || s === '\\{' || (s === '|' && this.bars === 0)
+    return t === 'cmd' && s !== 'rfloor' && s !== 'rceil' && s !== 'rangle' && s !== 'end'
+  }
+
+  /** An atom with its powers, factorials, percents and degrees. */
+  postfix(): Node {
+    let node = this.atom()
+    for (;;) {
+      if (this.take('^')) node = power(this, node)
+      else if (this.take('!')) node = { k: 'fn', name: 'factorial', a: [node] }
+      else if (this.take('%')) node = { k: 'mul', a: [node, { k: 'sym', name: '%', unit: true }] }
+      else if (this.take('degree')) node = { k: 'mul', a: [node, { k: 'sym', name: 'deg', unit: true }] }
+      else return node
+    }
+  }
+
+  private atom(): Node {
+    const token = this.token
+    this.at++
+    if (token.t === 'num') return this.is('_') ? baseNumber(token.s, this.subscript()) : numeral(token.s)
+    if (token.t === 'sym') return this.symbol(token)
+    if (token.t === 'fn') return this.nested(() => functionCall(this, token.s))
+    if (token.t === 'cmd') return this.nested(() => command(this, token.s))
+    if (token.t === 'text') return unitProduct(token.s, true)
+    if (token.t === 'op' && token.s === '|') {
+      this.bars++
+      const x = this.nested(() => this.additive())
+      this.bars--
+      this.expect('|')
+      return { k: 'fn', name: 'abs', a: [x] }
+    }
+    if (token.t === 'op' && Object.hasOwn(CLOSERS, token.s)) return this.group(token.s)
+    throw new Unparseable(`unexpected ${token.s || 'end'}`)
+  }
+
+  private symbol(token: Token): Node {
+    let name = token.s
+    while (this.is('_') || this.is("'")) name += this.take("'") ? "'" : `_${this.subscript()}`
+    const calls = this.is('(') && !this.token.space
+    if (!calls && !(this.is('[') && CALLED.has(name))) return { k: 'sym', name }
+    const back = this.at
+    this.at++
+    const inner = this.group(this.tokens[back].s)
+    if (inner.k === 'seq' || CALLED.has(name)) return { k: 'call', name, a: inner.k === 'seq' ? inner.a : [inner] }
+    this.at = back
+    return { k: 'sym', name }
+  }
+
+  subscript(): string {
+    this.expect('_')
+    return subscriptName(this)
+  }
+
+  /** What follows an opening bracket: a group, a tuple, an interval, a set. */
+  group(open: string): Node {
+    return this.nested(() => {
+      const bars = this.bars
+      this.bars = 0
+      const empty = this.closes() && this.token.t === 'op'
+      const inner: Node = empty ? { k: 'seq', open: '', close: '', a: [] } : this.list()
+      this.bars = bars
+      const close = this.token.s
+      const allowed = CLOSERS[open]
+      if (this.token.t !== 'op' || !(open === '\\{' ? close === '\\}' || close === '}' : allowed.includes(close)))
+        throw new Unparseable(`expected a bracket closing ${open}, came ${close || 'the end'}`)
+      this.at++
+      const braces = open === '{' || open === '\\{'
+      if (inner.k === 'seq' && inner.open === '') {
+        if (empty && open === '{') return int(1)
+        return { k: 'seq', open: braces ? '{' : open, close: braces ? '}' : close, a: inner.a }
+      }
+      if (open === '\\{') return { k: 'seq', open: '{', close: '}', a: [inner] }
+      if (!braces && !((open === '(' && close === ')') || (open === '[' && close === ']'))) throw new Unparseable('brackets do not match')
+      return inner
+    })
+  }
+}
+
+/** `4 \frac{1}{2}` and `4 1/2` are sums, `10 000` is one number. */
+function mixedNumber(last: Node, factor: Node, before: Token, parser: Parser): Node | undefined {
+  if (last.k !== 'num' || last.decimals > 0 || last.d !== 1n) return undefined
+  if (factor.k === 'div' && before.s === 'frac' && factor.x.k === 'num' && factor.y.k === 'num' && factor.x.decimals + factor.y.decimals === 0)
+    return { k: 'add', a: [last, factor] }
+  if (factor.k !== 'num' || before.t !== 'num' || !before.space || factor.d !== 1n) return undefined
+  if (parser.is('/') && parser.tokens[parser.at + 1]?.t === 'num') {
+    parser.at++
+    return { k: 'add', a: [last, { k: 'div', x: factor, y: parser.postfix() }] }
+  }
+  return before.s.length === 3 && last.n > 0n ? numeral(`${last.n}${before.s}`) : undefined
+}
+
+/**
+ * Parses one answer.
+ * @param text a normalized answer
+ * @param thousands whether `1,000` is one number
+ * @throws Unparseable, TooHard
+ */
+export function parse(text: string, thousands = true): Node {
+  if (text.length > LIMITS.answer) throw new TooHard('answer too long')
+  const parser = new Parser(lex(text, thousands))
+  if (parser.token.t === 'end') throw new Unparseable('empty')
+  const node = parser.list()
+  if (parser.at < parser.tokens.length - 1) throw new Unparseable(`unexpected ${parser.token.s}`)
+  return node
+}

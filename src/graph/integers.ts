@@ -1,0 +1,59 @@
+/**
+ * Integers known while a graph is built: shapes and what is computed from them, followed through the operators that
+ * exported graphs do that with, so that their Reshapes keep their ranks. A dim may be symbolic.
+ */
+
+import { add, multiply, quotient, subtract } from './dims.ts'
+import type { Dim, Tensor } from './ir.ts'
+import { axisOf, type Context } from './shapes.ts'
+
+/** Integers in output 0, for the operators that shapes are computed with. */
+export const INTEGERS: Record<string, (c: Context) => Dim[] | undefined> = {
+  Shape: ({ x, int }) => {
+    const { shape } = x[0]!
+    return shape?.slice(axisOf(int('start', 0), shape.length), axisOf(int('end', shape.length), shape.length))
+  },
+  Size: ({ x }) => x[0]!.shape && [quotient(x[0]!.shape, [])],
+  Constant: ({ node }) => {
+    if (node.attrs.value_ints) return node.attrs.value_ints as number[]
+    if (node.attrs.value_int !== undefined) return [node.attrs.value_int as number]
+    return node.attrs.value ? tensorIntegers(node.attrs.value as Tensor) : undefined
+  },
+  Gather: c => {
+    const [data, at] = [c.integers(0), c.integers(1)]
+    return data && at?.every(i => typeof i === 'number') ? at.map(i => data.at(i as number)!) : undefined
+  },
+  Concat: c => {
+    const parts = c.node.inputs.map((_, i) => c.integers(i))
+    return parts.every(part => part !== undefined) ? parts.flat() : undefined
+  },
+  Slice: c => {
+    const [data, start, end, step] = [c.integers(0), c.integers(1)?.[0], c.integers(2)?.[0], c.integers(4)?.[0] ?? 1]
+    if (!data || typeof start !== 'number' || typeof end !== 'number' || step !== 1) return undefined
+    return data.slice(start, end)
+  },
+  ...Object.fromEntries(
+    ['Unsqueeze', 'Squeeze', 'Identity', 'Cast', 'Reshape'].map(op => [op, (c: Context) => c.integers(0)]),
+  ),
+  ...Object.fromEntries(
+    Object.entries({ Add: add, Sub: subtract, Mul: multiply, Div: (a: Dim, b: Dim) => quotient([a], [b]) }).map(
+      ([op, rule]) => [
+        op,
+        (c: Context) => {
+          const [a, b] = [c.integers(0), c.integers(1)]
+          if (!a || !b || (a.length !== b.length && a.length !== 1 && b.length !== 1)) return undefined
+          const length = Math.max(a.length, b.length)
+          return Array.from({ length }, (_, i) => rule(a[a.length === 1 ? 0 : i], b[b.length === 1 ? 0 : i]))
+        },
+      ],
+    ),
+  ),
+}
+
+/** The values of a small int64 or int32 tensor held inline. */
+export function tensorIntegers(tensor: Tensor): number[] | undefined {
+  if (!('data' in tensor) || tensor.data.byteLength > 1024) return undefined
+  const bytes = tensor.data.slice().buffer
+  if (tensor.dtype === 'int64') return Array.from(new BigInt64Array(bytes), Number)
+  return tensor.dtype === 'int32' ? Array.from(new Int32Array(bytes)) : undefined
+}

@@ -1,0 +1,135 @@
+/** The part of ONNX's protobuf schema that we read and write (onnx.proto, IR version 10), in protobufjs' JSON form. */
+
+import protobuf from 'protobufjs'
+
+type Field = [name: string, id: number, type: string, repeated?: 'repeated']
+
+const message = (...fields: Field[]) => ({
+  fields: Object.fromEntries(fields.map(([name, id, type, rule]) => [name, { id, type, ...(rule && { rule }) }])),
+})
+
+const SCHEMA = {
+  Model: message(
+    ['irVersion', 1, 'int64'],
+    ['producerName', 2, 'string'],
+    ['producerVersion', 3, 'string'],
+    ['graph', 7, 'Graph'],
+    ['opsetImport', 8, 'OperatorSet', 'repeated'],
+    ['metadataProps', 14, 'Entry', 'repeated'],
+    ['functions', 25, 'bytes', 'repeated'],
+  ),
+  OperatorSet: message(['domain', 1, 'string'], ['version', 2, 'int64']),
+  Entry: message(['key', 1, 'string'], ['value', 2, 'string']),
+  Graph: message(
+    ['node', 1, 'Node', 'repeated'],
+    ['name', 2, 'string'],
+    ['initializer', 5, 'Tensor', 'repeated'],
+    ['input', 11, 'Value', 'repeated'],
+    ['output', 12, 'Value', 'repeated'],
+    ['valueInfo', 13, 'Value', 'repeated'],
+  ),
+  Node: message(
+    ['input', 1, 'string', 'repeated'],
+    ['output', 2, 'string', 'repeated'],
+    ['name', 3, 'string'],
+    ['opType', 4, 'string'],
+    ['attribute', 5, 'Attribute', 'repeated'],
+    ['domain', 7, 'string'],
+  ),
+  Attribute: message(
+    ['name', 1, 'string'],
+    ['f', 2, 'float'],
+    ['i', 3, 'int64'],
+    ['s', 4, 'bytes'],
+    ['t', 5, 'Tensor'],
+    ['g', 6, 'Graph'],
+    ['floats', 7, 'float', 'repeated'],
+    ['ints', 8, 'int64', 'repeated'],
+    ['strings', 9, 'bytes', 'repeated'],
+    ['type', 20, 'int32'],
+  ),
+  Tensor: message(
+    ['dims', 1, 'int64', 'repeated'],
+    ['dataType', 2, 'int32'],
+    ['floatData', 4, 'float', 'repeated'],
+    ['int32Data', 5, 'int32', 'repeated'],
+    ['int64Data', 7, 'int64', 'repeated'],
+    ['name', 8, 'string'],
+    ['rawData', 9, 'bytes'],
+    ['doubleData', 10, 'double', 'repeated'],
+    ['externalData', 13, 'Entry', 'repeated'],
+    ['dataLocation', 14, 'int32'],
+  ),
+  Value: message(['name', 1, 'string'], ['type', 2, 'Type']),
+  Type: message(['tensorType', 1, 'TensorType']),
+  TensorType: message(['elemType', 1, 'int32'], ['shape', 2, 'Shape']),
+  Shape: message(['dim', 1, 'Dimension', 'repeated']),
+  Dimension: message(['dimValue', 1, 'int64'], ['dimParam', 2, 'string']),
+}
+
+export const ModelProto = protobuf.Root.fromJSON({ nested: SCHEMA }).lookupType('Model')
+
+type Int64 = number | { toNumber(): number }
+
+export interface EntryProto {
+  key: string
+  value: string
+}
+export interface TensorProto {
+  dims?: Int64[]
+  dataType: number
+  floatData?: number[]
+  int32Data?: number[]
+  int64Data?: Int64[]
+  doubleData?: number[]
+  name?: string
+  rawData?: Uint8Array
+  externalData?: EntryProto[]
+  dataLocation?: number
+}
+export interface AttributeProto {
+  name: string
+  type: number
+  f?: number
+  i?: Int64
+  s?: Uint8Array
+  t?: TensorProto
+  g?: GraphProto
+  floats?: number[]
+  ints?: Int64[]
+  strings?: Uint8Array[]
+}
+export interface NodeProto {
+  input?: string[]
+  output?: string[]
+  name?: string
+  opType: string
+  attribute?: AttributeProto[]
+  domain?: string
+}
+export interface ValueProto {
+  name: string
+  type?: { tensorType?: { elemType: number; shape?: { dim?: { dimValue?: Int64; dimParam?: string }[] } } }
+}
+export interface GraphProto {
+  node?: NodeProto[]
+  name?: string
+  initializer?: TensorProto[]
+  input?: ValueProto[]
+  output?: ValueProto[]
+  valueInfo?: ValueProto[]
+}
+export interface ModelMessage {
+  irVersion: number
+  producerName?: string
+  graph: GraphProto
+  opsetImport: { domain?: string; version: Int64 }[]
+  metadataProps?: EntryProto[]
+  functions?: Uint8Array[]
+}
+
+/** ONNX's AttributeProto.AttributeType. */
+export const ATTRIBUTE = { float: 1, int: 2, string: 3, tensor: 4, graph: 5, floats: 6, ints: 7, strings: 8 } as const
+
+export const number = (value: Int64 | undefined): number =>
+  typeof value === 'object' ? value.toNumber() : (value ?? 0)

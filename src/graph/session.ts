@@ -1,0 +1,156 @@
+/**
+ * ONNX Runtime, and the only file that knows it. A session is opened on a model file or on a model in memory, on the
+ * device that was asked for; tensors are plain `{dtype, shape, data}`. `run` blocks the event loop while it computes.
+ */
+
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node'
+import { UserError } from '../errors.ts'
+import type { DType, Model } from './ir.ts'
+import { writeModel } from './proto.ts'
+
+export type Data =
+  | Float32Array
+  | Float64Array
+  | BigInt64Array
+  | BigUint64Array
+  | Int32Array
+  | Uint32Array
+  | Uint16Array
+  | Int16Array
+  | Uint8Array
+  | Int8Array
+
+/** A tensor in host memory, row-major. */
+export interface HostTensor {
+  dtype: DType
+  shape: number[]
+  data: Data
+}
+
+export type Device = 'auto' | 'cpu' | 'cuda' | 'webgpu'
+
+export interface SessionOptions {
+  device?: Device
+  /** Where external initializers of an in-memory model lie. */
+  folder?: string
+  /** Threads inside an operator (CPU); 0 lets ONNX Runtime decide. */
+  threads?: number
+  optimization?: 'disabled' | 'basic' | 'extended' | 'all'
+  /** Path prefix for ONNX Runtime's profile; none is written without it. */
+  profile?: string
+}
+
+export interface Session {
+  readonly device: Exclude<Device, 'auto'>
+  readonly inputs: readonly string[]
+  readonly outputs: readonly string[]
+  /** Runs the graph; asks for `fetches` only, where given. */
+  run(feeds: Record<string, HostTensor>, fetches?: readonly string[]): Promise<Record<string, HostTensor>>
+  close(): Promise<void>
+}
+
+type Ort = typeof import('onnxruntime-node')
+
+/** Opens a session on an `.onnx` file or on a model in memory. Throws a UserError where the device cannot be had. */
+export async function openSession(model: string | Model | Uint8Array, options: SessionOptions = {}): Promise<Session> {
+  const ort = (await import('onnxruntime-node')) as Ort
+  const device = await resolveDevice(options.device ?? 'cpu')
+  const settings: InferenceSession.SessionOptions = {
+    executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
+    graphOptimizationLevel: options.optimization ?? 'all',
+    intraOpNumThreads: options.threads ?? 0,
+    logSeverityLevel: 3,
+    ...(options.profile && { enableProfiling: true, profileFilePrefix: options.profile }),
+    ...(options.folder && { extra: { session: { model_external_initializers_file_folder_path: options.folder } } }),
+  }
+  const source = typeof model === 'string' || model instanceof Uint8Array ? model : writeModel(model)
+  const session = await ort.InferenceSession.create(source as string, settings)
+  return {
+    device,
+    inputs: session.inputNames,
+    outputs: session.outputNames,
+    async run(feeds, fetches) {
+      const given = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, toOrt(ort, tensor)]))
+      const made = await (fetches ? session.run(given, fetches as string[]) : session.run(given))
+      return Object.fromEntries(Object.entries(made).map(([name, tensor]) => [name, fromOrt(tensor)]))
+    },
+    close: () => session.release(),
+  }
+}
+
+const toOrt = (ort: Ort, { dtype, shape, data }: HostTensor) =>
+  new ort.Tensor(dtype as 'float32', data as Float32Array, shape)
+const fromOrt = (tensor: OrtTensor): HostTensor => ({
+  dtype: tensor.type as DType,
+  shape: [...tensor.dims],
+  data: tensor.data as Data,
+})
+
+let resolved: Promise<Exclude<Device, 'auto'>> | undefined
+
+/** `auto` becomes CUDA where a session opens on it, else the CPU, with one line on stderr that says why. */
+export function resolveDevice(device: Device, say: (line: string) => void = line => process.stderr.write(`${line}\n`)) {
+  if (device !== 'auto') return device === 'cpu' ? Promise.resolve(device) : required(device)
+  resolved ??= whyNotCuda().then(reason => {
+    if (!reason) return 'cuda'
+    if (!quiet) say(`device: cpu (no CUDA: ${reason})`)
+    return 'cpu'
+  })
+  return resolved
+}
+
+let quiet = false
+/** Stops the line about the device (for --quiet). */
+export const silenceDevice = () => {
+  quiet = true
+}
+
+async function required(device: 'cuda' | 'webgpu') {
+  const reason = device === 'cuda' ? await whyNotCuda() : await whyNot('webgpu')
+  if (reason) throw new UserError(`--device ${device}: ${reason}. Use --device cpu, or auto to take what works.`)
+  return device
+}
+
+/** Undefined where CUDA works; else the reason, for people. */
+async function whyNotCuda(): Promise<string | undefined> {
+  if (process.platform === 'darwin' || process.arch !== 'x64')
+    return `no CUDA build for ${process.platform}-${process.arch}`
+  const bin = join(
+    dirname(createRequire(import.meta.url).resolve('onnxruntime-node')),
+    '../bin/napi-v6',
+    process.platform,
+    process.arch,
+  )
+  const library = process.platform === 'win32' ? 'onnxruntime_providers_cuda.dll' : 'libonnxruntime_providers_cuda.so'
+  if (!existsSync(join(bin, library))) {
+    return 'the CUDA provider is not installed; ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false fetches it'
+  }
+  return whyNot('cuda')
+}
+
+/** Tries a one-node session. */
+async function whyNot(device: 'cuda' | 'webgpu'): Promise<string | undefined> {
+  const ort = (await import('onnxruntime-node')) as Ort
+  try {
+    const session = await ort.InferenceSession.create(probe(), { executionProviders: [device], logSeverityLevel: 4 })
+    await session.release()
+    return undefined
+  } catch (error) {
+    return String((error as Error).message).split('\n')[0]
+  }
+}
+
+/** y = -x, serialized by hand so that probing needs nothing else. */
+function probe(): Uint8Array {
+  const string = (field: number, s: string) => [(field << 3) | 2, s.length, ...Buffer.from(s)]
+  const message = (field: number, ...parts: number[][]) => [(field << 3) | 2, parts.flat().length, ...parts.flat()]
+  const int = (field: number, value: number) => [field << 3, value]
+  const value = (field: number, name: string) =>
+    message(field, string(1, name), message(2, message(1, int(1, 1), message(2, message(1, int(1, 1))))))
+  const node = message(1, string(1, 'x'), string(2, 'y'), string(4, 'Neg'))
+  const graph = message(7, node, string(2, 'g'), value(11, 'x'), value(12, 'y'))
+  return Uint8Array.from([...int(1, 8), ...message(8, string(1, ''), int(2, 17)), ...graph])
+}

@@ -1,0 +1,107 @@
+/**
+ * What architectures are made of. A `Net` is a graph being built from a checkpoint: it adds weights under the names
+ * that the checkpoint has, in the checkpoint's own layout, so that an initializer can point into the checkpoint's file.
+ * Only operators with kernels on every device and, but for the norms, with ONNX semantics; ONNX Runtime fuses the rest.
+ */
+
+import { type Dim, Float, Graph, type Tensor } from '../../graph/ir.ts'
+
+/** Finds a tensor of the checkpoint. Throws where it is absent or has another shape. */
+export type Weights = (name: string, shape: number[]) => Tensor
+
+export class Net {
+  readonly g: Graph
+
+  constructor(
+    name: string,
+    readonly weights: Weights,
+  ) {
+    this.g = new Graph(name)
+  }
+
+  weight(name: string, shape: number[]): string {
+    return this.g.has(name) ? name : this.g.weight(name, this.weights(name, shape))
+  }
+
+  /** y = x Wᵀ (+ b), with W (out, in) as PyTorch keeps it. x (…, in) → (…, out) */
+  linear(x: string, name: string, from: number, to: number, bias = true): string {
+    const transposed = this.g.op('Transpose', [this.weight(`${name}.weight`, [to, from])], { perm: [1, 0] })
+    const y = this.g.op('MatMul', [x, transposed])
+    return bias ? this.g.op('Add', [y, this.weight(`${name}.bias`, [to])]) : y
+  }
+
+  /** Root-mean-square norm (Zhang & Sennrich 2019), as LLaMA has it. */
+  rmsNorm(x: string, name: string, size: number, epsilon: number): string {
+    const attrs = { axis: -1, epsilon: new Float(epsilon), stash_type: 1 }
+    return this.g.op('SimplifiedLayerNormalization', [x, this.weight(`${name}.weight`, [size])], attrs)
+  }
+
+  layerNorm(x: string, name: string, size: number, epsilon: number): string {
+    const parameters = [this.weight(`${name}.weight`, [size]), this.weight(`${name}.bias`, [size])]
+    return this.g.op('LayerNormalization', [x, ...parameters], { axis: -1, epsilon: new Float(epsilon) })
+  }
+
+  /** The activations that configs name. */
+  activation(x: string, name: string): string {
+    switch (name) {
+      case 'silu':
+        return this.g.op('Mul', [x, this.g.op('Sigmoid', [x])])
+      case 'gelu':
+        return this.g.op('Gelu', [x])
+      case 'gelu_pytorch_tanh':
+      case 'gelu_new':
+        return this.g.op('Gelu', [x], { approximate: 'tanh' })
+      case 'quick_gelu':
+        return this.g.op('Mul', [x, this.g.op('Sigmoid', [this.g.op('Mul', [x, this.g.scalar(1.702)])])])
+      default:
+        throw new Error(`activation ${name} is not supported`)
+    }
+  }
+
+  add(a: string, b: string): string {
+    return this.g.op('Add', [a, b])
+  }
+
+  /** Reshape; 0 keeps a dim and one -1 is worked out. */
+  reshape(x: string, shape: number[]): string {
+    return this.g.op('Reshape', [x, this.g.ints(shape)])
+  }
+
+  transpose(x: string, perm: number[]): string {
+    return this.g.op('Transpose', [x], { perm })
+  }
+
+  /**
+   * Scaled dot-product attention with grouped heads (Ainslie et al. 2023), K and V never repeated: the G query heads of
+   * a KV head are rows of one product.
+   *
+   * @param q (B, T, KV·G, D), heads of a group adjacent
+   * @param k (B, KV, S, D)
+   * @param v (B, KV, S, D)
+   * @param bias added to the scores, (B, 1, T, 1, S), or none
+   * @returns (B, T, KV·G·D)
+   */
+  attention(q: string, k: string, v: string, heads: number, kvHeads: number, size: number, bias?: string): string {
+    const { g } = this
+    const group = heads / kvHeads
+    const grouped = this.transpose(this.reshape(q, [0, 0, kvHeads, group * size]), [0, 2, 1, 3]) // (B, KV, T, G·D)
+    const rows = this.reshape(grouped, [0, 0, -1, size]) // (B, KV, T·G, D)
+    const product = g.op('MatMul', [rows, this.transpose(k, [0, 1, 3, 2])]) // (B, KV, T·G, S)
+    let scores = g.op('Mul', [product, g.scalar(1 / Math.sqrt(size))])
+    if (bias) {
+      const length = g.op('Shape', [q], { start: 1, end: 2 })
+      const keys = g.op('Shape', [k], { start: 2, end: 3 })
+      const split = g.op('Concat', [g.ints([0]), g.ints([0]), length, g.ints([group]), keys], { axis: 0 })
+      const biased = this.add(g.op('Reshape', [scores, split]), bias) // (B, KV, T, G, S)
+      const joined = g.op('Concat', [g.ints([0]), g.ints([0]), g.ints([-1]), keys], { axis: 0 })
+      scores = g.op('Reshape', [biased, joined])
+    }
+    const weights = g.op('Softmax', [scores], { axis: -1 })
+    const mixed = this.reshape(g.op('MatMul', [weights, v]), [0, 0, -1, group * size]) // (B, KV, T, G·D)
+    return this.reshape(this.transpose(mixed, [0, 2, 1, 3]), [0, 0, heads * size]) // (B, T, KV·G·D)
+  }
+
+  input(name: string, dtype: 'float32' | 'int64', shape: Dim[]): string {
+    return this.g.input(name, dtype, shape)
+  }
+}

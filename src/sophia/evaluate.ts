@@ -1,0 +1,73 @@
+/**
+ * eval: the policy answers problems that it was not trained on, picture and question in front of it, under the
+ * slow-thinking system prompt, and each answer is judged. One row a response; the result is counted in score.ts.
+ */
+import type { Judge } from '../answers/verify.ts'
+import { UserError } from '../errors.ts'
+import type { Generator, Message, Request } from '../generate/types.ts'
+import { fan, type Refusal } from './fan.ts'
+import { fill } from './prompts.ts'
+import { judge } from './reward.ts'
+import { errorOf, extend, idOf, questionOf, type Row, type Verdict } from './rows.ts'
+import type { Response } from './score.ts'
+
+export interface EvaluateOptions {
+  /** Responses to a problem. */
+  samples: number
+  /** Template of the question, and the slow-thinking system prompt ('' for none). */
+  prompt: string
+  system: string
+  judge: Judge
+  /** The model's name, for the record. */
+  model: string
+  /** The encoded pictures of a row. */
+  images: (row: Row) => Promise<Uint8Array[]>
+}
+
+/** Rows that go through as they are: failed ones, and those that have a response. */
+export function passesEvaluate(row: Row): boolean {
+  return errorOf(row) !== undefined || (row.response !== undefined && row.response !== null)
+}
+
+/** `samples` rows for each problem, each with a judged `response`; or one row with an error. */
+export async function* evaluate(
+  rows: AsyncIterable<Row> | Iterable<Row>,
+  generator: Generator,
+  options: EvaluateOptions,
+): AsyncGenerator<Row> {
+  const ask = async (row: Row): Promise<Request[] | Refusal | null> => {
+    if (passesEvaluate(row)) return null
+    if (questionOf(row) === '') return { code: 'no-question', message: 'expected text under question, got none' }
+    const images = await options.images(row).catch(unreadable)
+    if (!Array.isArray(images)) return images
+    const messages = asked(row, images.length, options)
+    return Array.from({ length: options.samples }, (_, index) => ({ messages, images, keys: [idOf(row), index] }))
+  }
+  for await (const { row, samples } of fan('eval', rows, generator, ask)) {
+    if (!samples) yield row
+    else for (const [index, sample] of samples.entries()) yield judged(row, { ...sample, index }, options)
+  }
+}
+
+/** The conversation in which a policy is asked a problem: what train teaches to answer, and eval asks. */
+export function asked(row: Row, images: number, { prompt, system }: { prompt: string; system: string }): Message[] {
+  const question: Message = { role: 'user', text: fill(prompt, row), images }
+  return system === '' ? [question] : [{ role: 'system', text: system }, question]
+}
+
+function judged(
+  row: Row,
+  sample: Omit<Response, 'model' | 'verdict'>,
+  { judge: judgeName, model }: EvaluateOptions,
+): Row {
+  const { index, text, tokens, finish } = sample
+  const verdictRow = judge({ ...row, response: { text, finish } }, { judge: judgeName, key: 'response' })
+  if (errorOf(verdictRow)) return { ...row, error: { ...errorOf(verdictRow), stage: 'eval' } }
+  const verdict = verdictRow.verdict as Verdict
+  return extend(row, 'response', { index, text, tokens, finish, model, verdict } satisfies Response)
+}
+
+function unreadable(error: Error): Refusal {
+  if (error instanceof UserError) return { code: 'image', message: error.message }
+  throw error
+}

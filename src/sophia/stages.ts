@@ -1,0 +1,149 @@
+/** The stages as the runner takes them: flags in, a window's map out. The method is in the files beside. */
+import type { Judge } from '../answers/verify.ts'
+import type { Generator, Sampling } from '../generate/types.ts'
+import { loadImages } from '../io/images.ts'
+import type { Source } from '../io/source.ts'
+import type { Stage } from '../io/stage.ts'
+import type { CaptionOptions } from './caption.ts'
+import type { PropagateOptions } from './propagate.ts'
+import type { ReasonOptions } from './reason.ts'
+import type { RewardOptions } from './reward.ts'
+import { type Caption, type Credit, errorOf, type Row, type Trajectory, type Verdict } from './rows.ts'
+import type { Response } from './score.ts'
+
+/** The flags that caption and reason share. */
+export interface ModelFlags {
+  model: string
+  adapter?: string
+  engine: 'onnx' | 'transformers'
+  device: 'auto' | 'cpu' | 'cuda' | 'webgpu'
+  temperature: number
+  'top-p': number
+  'max-tokens': number
+  'batch-size': number
+  seed: number
+  prompt?: string
+  quiet: boolean
+}
+
+export interface CaptionFlags extends ModelFlags {
+  captions: number
+  images?: string
+  'allow-remote': boolean
+}
+
+export async function captionStage(flags: CaptionFlags, source: Pick<Source, 'folder'>): Promise<Stage> {
+  const { caption, passesCaption } = await import('./caption.ts')
+  const { checkCaptionPrompt } = await import('./prompts.ts')
+  const prompt = checkCaptionPrompt(await promptOf('caption', flags))
+  const generator = await generatorOf(flags)
+  const where = { folder: flags.images ?? source.folder, allowRemote: flags['allow-remote'] }
+  const options: CaptionOptions = { captions: flags.captions, prompt, images: row => loadImages(row, where) }
+  return {
+    name: 'caption',
+    window: windowOf(generator, options.captions),
+    map: rows => caption(rows, generator, options),
+    passes: passesCaption,
+    last: row => (row.caption as Caption).index === options.captions - 1,
+    meter: row => ({ tokens: (row.caption as Caption | undefined)?.tokens }),
+    close: () => generator.close(),
+  }
+}
+
+export async function reasonStage(flags: ModelFlags & { trajectories: number }): Promise<Stage> {
+  const { passesReason, reason } = await import('./reason.ts')
+  const prompt = await promptOf('reason', flags)
+  const generator = await generatorOf(flags)
+  const options: ReasonOptions = { trajectories: flags.trajectories, prompt, model: flags.model }
+  return {
+    name: 'reason',
+    window: windowOf(generator, options.trajectories),
+    map: rows => reason(rows, generator, options),
+    passes: passesReason,
+    last: row => (row.trajectory as Trajectory).index === options.trajectories - 1,
+    meter: row => ({ tokens: (row.trajectory as Trajectory | undefined)?.tokens }),
+    close: () => generator.close(),
+  }
+}
+
+export interface EvalFlags extends ModelFlags {
+  samples: number
+  judge: Judge
+  images?: string
+  'allow-remote': boolean
+}
+
+/** @param seen is told every output row, those that a resumed run finds there included */
+export async function evalStage(
+  flags: EvalFlags,
+  source: Pick<Source, 'folder'>,
+  seen: (row: Row) => void,
+): Promise<Stage> {
+  const { evaluate, passesEvaluate } = await import('./evaluate.ts')
+  const { promptsFor, templateFrom } = await import('./prompts.ts')
+  const { answer, system } = promptsFor(flags.model)
+  const prompt = flags.prompt === undefined ? answer : templateFrom(flags.prompt)
+  const generator = await generatorOf(flags)
+  const where = { folder: flags.images ?? source.folder, allowRemote: flags['allow-remote'] }
+  const { samples, judge, model } = flags
+  const options = { samples, prompt, system, judge, model, images: (row: Row) => loadImages(row, where) }
+  return {
+    name: 'eval',
+    window: windowOf(generator, samples),
+    map: rows => evaluate(rows, generator, options),
+    passes: passesEvaluate,
+    last: row => (row.response as Response).index === samples - 1,
+    meter: row => {
+      seen(row)
+      const response = row.response as Response | undefined
+      return { tokens: response?.tokens, passed: response?.verdict.reward }
+    },
+    close: () => generator.close(),
+  }
+}
+
+export async function rewardStage(options: RewardOptions): Promise<Stage> {
+  const { reward } = await import('./reward.ts')
+  return {
+    name: 'reward',
+    window: 64,
+    map: rows => reward(rows, options),
+    ...oneToOne,
+    meter: row => ({ passed: (row.verdict as Verdict | undefined)?.reward }),
+  }
+}
+
+export async function propagateStage(options: PropagateOptions): Promise<Stage> {
+  const { credit } = await import('./propagate.ts')
+  return {
+    name: 'propagate',
+    window: 'problem',
+    map: rows => credit(rows, options),
+    ...oneToOne,
+    meter: row => ({ passed: (row.credit as Credit | undefined)?.reward }),
+  }
+}
+
+const oneToOne = { passes: (row: Row) => errorOf(row) !== undefined, last: () => true }
+
+async function promptOf(which: 'caption' | 'reason', flags: ModelFlags): Promise<string> {
+  const { promptsFor, templateFrom } = await import('./prompts.ts')
+  return flags.prompt === undefined ? promptsFor(flags.model)[which] : templateFrom(flags.prompt)
+}
+
+async function generatorOf(flags: ModelFlags): Promise<Generator> {
+  const { createGenerator } = await import('../generate/index.ts')
+  const sampling: Sampling = {
+    seed: flags.seed,
+    temperature: flags.temperature,
+    topP: flags['top-p'],
+    maxTokens: flags['max-tokens'],
+  }
+  const { model, adapter, engine, device, quiet } = flags
+  return createGenerator({ model, adapter, engine, device, batchSize: flags['batch-size'], sampling, quiet })
+}
+
+/** Input rows whose samples fill one window of the generator. */
+function windowOf(generator: Generator, samples: number): number {
+  return Math.max(1, Math.floor(generator.window / samples))
+}
