@@ -22,7 +22,7 @@ const { run, settings } = await import('@oclif/core')
 const { tell } = await import('../dist/src/cli.js')
 settings.enableAutoTranspile = false
 try {
-  await run(process.argv.slice(2), import.meta.url)
+  await run(process.argv.slice(2), { root })
 } catch (error) {
   // --help and --version end through an error that carries exit code 0.
   process.exitCode = error?.oclif?.exit === 0 ? 0 : tell(error)

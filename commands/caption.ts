@@ -16,8 +16,8 @@ export default class Caption extends SophiaCommand {
   static override description = `Makes one row a caption and adds caption {index, text, tokens, finish, logprob}.
 The model is asked for everything that can be seen and never shown the question. Rows that have a caption go through.`
   static override examples = [
-    '<%= config.bin %> <%= command.id %> fixtures/world/test.parquet --model fixtures/policy --limit 2 --captions 2 --max-tokens 256',
-    '<%= config.bin %> <%= command.id %> problems.jsonl --images photos --model MODEL -o captions.jsonl --resume',
+    '<%= config.bin %> <%= command.id %> fixtures/world/test.parquet --model fixtures/policy --limit 4 --captions 2 --max-tokens 96',
+    '<%= config.bin %> <%= command.id %> fixtures/world/test.parquet --model fixtures/policy --limit 4 --captions 4 --max-tokens 96 -o captions.jsonl',
   ]
   static override args = { input: inputArgument }
   static override flags = {

@@ -15,8 +15,8 @@ export default class Reason extends SophiaCommand {
   static override description = `Makes one row a trajectory and adds trajectory {index, text, tokens, finish, model}.
 The reasoner reads the caption in place of the picture. Rows that have a trajectory go through.`
   static override examples = [
-    '<%= config.bin %> caption fixtures/world/test.parquet --model fixtures/policy --limit 2 --captions 2 --max-tokens 256 | <%= config.bin %> <%= command.id %> --model fixtures/reasoner --trajectories 2 --max-tokens 512',
-    '<%= config.bin %> <%= command.id %> captions.jsonl --model MODEL --trajectories 8 -o thoughts.jsonl --resume',
+    '<%= config.bin %> caption fixtures/world/test.parquet --model fixtures/policy --limit 4 --captions 1 --max-tokens 96 | <%= config.bin %> <%= command.id %> --model fixtures/reasoner --trajectories 2 --max-tokens 192',
+    '<%= config.bin %> <%= command.id %> captions.jsonl --model fixtures/reasoner --trajectories 4 --max-tokens 192 -o thoughts.jsonl',
   ]
   static override args = { input: inputArgument }
   static override flags = {

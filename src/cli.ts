@@ -18,59 +18,113 @@ export const inputArgument = Args.string({
 
 export const rowFlags = {
   output: Flags.string({
+    helpGroup: 'ROW',
     char: 'o',
     default: standard,
     helpValue: 'FILE',
     description: 'where the rows go; grows as FILE.part, renamed at the end (default: standard output)',
   }),
   from: Flags.option({
+    helpGroup: 'ROW',
     options: formats,
     helpValue: 'FORMAT',
     description: `format of INPUT: ${formats.join(', ')} (default: by its ending)`,
   })(),
-  to: Flags.option({ options: formats, helpValue: 'FORMAT', description: 'format of the output, likewise' })(),
-  resume: Flags.boolean({ description: 'go on with FILE.part where a run was cut off' }),
+  to: Flags.option({
+    helpGroup: 'ROW',
+    options: formats,
+    helpValue: 'FORMAT',
+    description: 'format of the output, likewise',
+  })(),
+  resume: Flags.boolean({ helpGroup: 'ROW', description: 'go on with FILE.part where a run was cut off' }),
   shard: Flags.custom<Shard>({
+    helpGroup: 'ROW',
     helpValue: 'I/N',
     description: 'only the I-th of N parts of the problems, by hash of their ids',
     parse: async text => parseShard(text),
   })(),
-  limit: Flags.integer({ min: 0, helpValue: 'ROWS', description: 'only the first ROWS input rows' }),
-  'retry-errors': Flags.boolean({ description: 'try rows again that failed in this stage' }),
-  quiet: Flags.boolean({ char: 'q', description: 'no progress on standard error' }),
+  limit: Flags.integer({ helpGroup: 'ROW', min: 0, helpValue: 'ROWS', description: 'only the first ROWS input rows' }),
+  'retry-errors': Flags.boolean({ helpGroup: 'ROW', description: 'try rows again that failed in this stage' }),
+  quiet: Flags.boolean({ helpGroup: 'ROW', char: 'q', description: 'no progress on standard error' }),
 }
 
-export const seedFlag = Flags.integer({ default: 0, description: 'every draw follows from it, the id and the indices' })
+export const seedFlag = Flags.integer({
+  helpGroup: 'SAMPLING',
+  helpValue: 'SEED',
+  default: 0,
+  description: 'every draw follows from it, the id and the indices',
+})
 
 export const imageFlags = {
-  images: Flags.string({ helpValue: 'DIR', description: "where pictures' paths start from (default: INPUT's folder)" }),
-  'allow-remote': Flags.boolean({ description: 'fetch pictures whose reference is an http(s) URL' }),
+  images: Flags.string({
+    helpGroup: 'PICTURE',
+    helpValue: 'DIR',
+    description: "where pictures' paths start from (default: INPUT's folder)",
+  }),
+  'allow-remote': Flags.boolean({
+    helpGroup: 'PICTURE',
+    description: 'fetch pictures whose reference is an http(s) URL',
+  }),
 }
 
 export const engines = ['onnx', 'transformers'] as const
 export const devices = ['auto', 'cpu', 'cuda', 'webgpu'] as const
 
 export const modelFlags = {
-  model: Flags.string({ required: true, helpValue: 'MODEL', description: 'a model folder, or a Hub id' }),
-  adapter: Flags.string({ helpValue: 'DIR', description: 'a PEFT (LoRA) adapter to put on the model' }),
+  model: Flags.string({
+    helpGroup: 'MODEL',
+    required: true,
+    helpValue: 'MODEL',
+    description: 'a model folder, or a Hub id',
+  }),
+  adapter: Flags.string({
+    helpGroup: 'MODEL',
+    helpValue: 'DIR',
+    description: 'a PEFT (LoRA) adapter to put on the model',
+  }),
   engine: Flags.option({
+    helpGroup: 'MODEL',
     options: engines,
     default: 'onnx' as const,
     description: 'our burst graph, or transformers.js',
   })(),
-  device: Flags.option({ options: devices, default: 'auto' as const, description: 'auto: CUDA where it works' })(),
+  device: Flags.option({
+    helpGroup: 'MODEL',
+    options: devices,
+    default: 'auto' as const,
+    description: 'auto: CUDA where it works',
+  })(),
 }
 
 export const samplingFlags = {
-  temperature: Flags.custom<number>({ default: 1, helpValue: 'T', description: '0 is greedy', parse: number(0) })(),
+  temperature: Flags.custom<number>({
+    helpGroup: 'SAMPLING',
+    default: 1,
+    helpValue: 'T',
+    description: '0 is greedy',
+    parse: number(0),
+  })(),
   'top-p': Flags.custom<number>({
+    helpGroup: 'SAMPLING',
     default: 1,
     helpValue: 'P',
     parse: number(0, 1),
     description: 'sample from the likeliest tokens that make up P',
   })(),
-  'max-tokens': Flags.integer({ default: 32768, min: 1, helpValue: 'N', description: 'new tokens a sample at most' }),
-  'batch-size': Flags.integer({ default: 32, min: 1, helpValue: 'N', description: 'samples that are made at once' }),
+  'max-tokens': Flags.integer({
+    helpGroup: 'SAMPLING',
+    default: 32768,
+    min: 1,
+    helpValue: 'N',
+    description: 'new tokens a sample at most',
+  }),
+  'batch-size': Flags.integer({
+    helpGroup: 'SAMPLING',
+    default: 32,
+    min: 1,
+    helpValue: 'N',
+    description: 'samples that are made at once',
+  }),
 }
 
 /** A parser of numbers from `min` to `max`. */

@@ -5,7 +5,8 @@
 
 export type Node =
   | { k: 'num'; v: number; n: bigint; d: bigint; decimals: number }
-  | { k: 'sym'; name: string; unit?: boolean }
+  /** A name; or a unit, `size` of which make the base unit that it is named by. */
+  | { k: 'sym'; name: string; unit?: boolean; size?: number }
   | { k: 'inf' }
   | { k: 'add'; a: Node[] }
   | { k: 'mul'; a: Node[] }

@@ -3,7 +3,7 @@
 /** A box: its content, and where the whole command begins and ends. */
 export type Box = { content: string; start: number; end: number }
 
-const OPEN = /\\{0,2}[fb]?boxed\s*\{|\\fbox\s*\{/g
+const OPEN = /\\{0,2}(?:boxed|fbox) ?\{/g
 
 /** The index after the brace that closes the one before `from`, or −1. Escaped braces do not count. */
 export function closing(text: string, from: number): number {
@@ -24,7 +24,8 @@ export function closing(text: string, from: number): number {
 export function boxes(text: string): Box[] {
   const opens: [start: number, from: number][] = []
   OPEN.lastIndex = 0
-  for (let match = OPEN.exec(text); match; match = OPEN.exec(text)) opens.push([match.index, match.index + match[0].length])
+  for (let match = OPEN.exec(text); match; match = OPEN.exec(text))
+    opens.push([match.index, match.index + match[0].length])
   const out: Box[] = []
   let covered = 0
   let misses = 0

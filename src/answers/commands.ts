@@ -5,7 +5,11 @@ import { numeral } from './numerals.ts'
 import type { Parser } from './parse.ts'
 
 const INVERSE = /^(?:sin|cos|tan|cot|sec|csc|sinh|cosh|tanh)$/
-const NAMED = new Set('overline bar vec hat widehat tilde overrightarrow overleftrightarrow mathbb mathcal mathscr boldsymbol dot ddot underline overarc wideparen'.split(' '))
+const NAMED = new Set(
+  'overline bar vec hat widehat tilde overrightarrow overleftrightarrow mathbb mathcal mathscr boldsymbol dot ddot underline overarc wideparen'.split(
+    ' ',
+  ),
+)
 const IGNORED = new Set('angle triangle measuredangle therefore because odot square circ'.split(' '))
 
 /** The argument of `\frac` and its like: a group, or one token (`\frac12` has two of one digit each). */
@@ -40,7 +44,11 @@ function exponentOf(p: Parser): Node | 'degree' | 'prime' {
   if (p.take('prime')) return 'prime'
   if (p.is('{')) {
     const inside = p.tokens[p.at + 1]
-    if (p.tokens[p.at + 2]?.s === '}' && inside.t === 'cmd' && (inside.s === 'circ' || inside.s === 'prime' || inside.s === 'degree')) {
+    if (
+      p.tokens[p.at + 2]?.s === '}' &&
+      inside.t === 'cmd' &&
+      (inside.s === 'circ' || inside.s === 'prime' || inside.s === 'degree')
+    ) {
       p.at += 3
       return inside.s === 'prime' ? 'prime' : 'degree'
     }
@@ -161,7 +169,8 @@ export function command(p: Parser, name: string): Node {
     return { k: 'sym', name: `${name}:${token.s === '{' ? subscriptName(p) : token.s}` }
   }
   if (IGNORED.has(name)) return p.postfix()
-  if (/^(?:end|right|item|hline|label|ref|over|def|let|input|include|write|csname|expandafter)/.test(name)) throw new Unparseable(`\\${name}`)
+  if (/^(?:end|right|item|hline|label|ref|over|def|let|input|include|write|csname|expandafter)/.test(name))
+    throw new Unparseable(`\\${name}`)
   return { k: 'sym', name: `\\${name}` }
 }
 

@@ -3,8 +3,8 @@
  * Bounded by a budget of node visits that a whole verdict shares.
  */
 import type { Node } from './ast.ts'
-import * as c from './complex.ts'
 import type { C } from './complex.ts'
+import * as c from './complex.ts'
 import { LIMITS, TooHard } from './limits.ts'
 
 /** Node visits left. */
@@ -16,6 +16,8 @@ export type Point = {
   /** Names that mean constants: π, e and i in the strict judge, π alone in OlympiadBench's. */
   constants: ReadonlySet<string>
   budget: Budget
+  /** Roots are principal ones, odd roots of negative numbers too. */
+  principal?: boolean
 }
 
 const TAU = 2 * Math.PI
@@ -45,7 +47,7 @@ export function evaluate(node: Node, at: Point): C {
         if (node.name === 'e') return [Math.E, 0]
         if (node.name === 'i') return [0, 1]
       }
-      return at.value(node.name, node.unit === true)
+      return scaled(at.value(node.name, node.unit === true), node.size)
     case 'add': {
       let sum: C = [0, 0]
       for (const x of node.a) sum = c.add(sum, evaluate(x, at))
@@ -74,11 +76,24 @@ export function evaluate(node: Node, at: Point): C {
   }
 }
 
+function scaled(value: C, size: number | undefined): C {
+  return size === undefined || size === 1 ? value : [value[0] * size, value[1] * size]
+}
+
 /** Odd roots of negative numbers are real, as a teacher means `(-8)^{1/3}`. */
 function power(x: Node, y: Node, at: Point): C {
   const base = evaluate(x, at)
   const exponent = evaluate(y, at)
-  if (base[1] === 0 && base[0] < 0 && y.k === 'div' && y.y.k === 'num' && y.y.decimals === 0 && y.y.d === 1n && y.y.n % 2n === 1n)
+  if (
+    !at.principal &&
+    base[1] === 0 &&
+    base[0] < 0 &&
+    y.k === 'div' &&
+    y.y.k === 'num' &&
+    y.y.decimals === 0 &&
+    y.y.d === 1n &&
+    y.y.n % 2n === 1n
+  )
     return realRoot(base[0], exponent[0], evaluate(y.x, at)[0])
   return c.pow(base, exponent)
 }
@@ -137,6 +152,8 @@ function known(name: string, a: Node[], at: Point): C {
       return [Math.floor(x[0] + 1e-12), 0]
     case 'ceil':
       return [Math.ceil(x[0] - 1e-12), 0]
+    case 'conj':
+      return [x[0], -x[1]]
     case 'sgn':
       return [Math.sign(x[0]), 0]
     case 'factorial':
@@ -192,7 +209,17 @@ function called(name: string, a: Node[], at: Point): C {
     const inner = { ...at, value: (s: string, u: boolean) => (s === bound ? ([0.4567, 0] as C) : at.value(s, u)) }
     return mix(name, [evaluate(a[0], inner), evaluate(a[2], at), evaluate(a[3], at)])
   }
-  return mix(name, a.map(x => (x.k === 'seq' ? mix('tuple', x.a.map(y => evaluate(y, at))) : evaluate(x, at))))
+  return mix(
+    name,
+    a.map(x =>
+      x.k === 'seq'
+        ? mix(
+            'tuple',
+            x.a.map(y => evaluate(y, at)),
+          )
+        : evaluate(x, at),
+    ),
+  )
 }
 
 function mix(name: string, args: C[]): C {
@@ -208,12 +235,17 @@ function mix(name: string, args: C[]): C {
 function writtenOut(name: string, a: Node[], at: Point): C | undefined {
   const low = evaluate(a[2], at)
   const high = evaluate(a[3], at)
-  if (!Number.isInteger(low[0]) || !Number.isInteger(high[0]) || low[1] !== 0 || high[1] !== 0 || a[3].k === 'sym') return undefined
+  if (!Number.isInteger(low[0]) || !Number.isInteger(high[0]) || low[1] !== 0 || high[1] !== 0 || a[3].k === 'sym')
+    return undefined
   if (high[0] - low[0] >= LIMITS.terms || a[1].k !== 'sym' || a[1].name === '') return undefined
   const bound = a[1].name
   let out: C = name === 'sum' ? [0, 0] : [1, 0]
   for (let k = low[0]; k <= high[0]; k++) {
-    const x = evaluate(a[0], { ...at, value: (s, u) => (s === bound ? [k, 0] : at.value(s, u)), constants: without(at.constants, bound) })
+    const x = evaluate(a[0], {
+      ...at,
+      value: (s, u) => (s === bound ? [k, 0] : at.value(s, u)),
+      constants: without(at.constants, bound),
+    })
     out = name === 'sum' ? c.add(out, x) : c.mul(out, x)
   }
   return out

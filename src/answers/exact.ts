@@ -37,7 +37,8 @@ export function exact(node: Node): Rational | null {
       for (const child of node.a) {
         const x = exact(child)
         if (!x || !out) return null
-        out = node.k === 'add' ? reduce(out[0] * x[1] + x[0] * out[1], out[1] * x[1]) : reduce(out[0] * x[0], out[1] * x[1])
+        out =
+          node.k === 'add' ? reduce(out[0] * x[1] + x[0] * out[1], out[1] * x[1]) : reduce(out[0] * x[0], out[1] * x[1])
       }
       return out
     }
@@ -57,7 +58,7 @@ export function exact(node: Node): Rational | null {
     case 'fn': {
       if (node.name !== 'factorial') return null
       const x = exact(node.a[0])
-      if (!x || x[1] !== 1n || x[0] < 0n || x[0] > 300n) return null
+      if (x?.[1] !== 1n || x[0] < 0n || x[0] > 300n) return null
       let out = 1n
       for (let i = 2n; i <= x[0]; i++) out *= i
       return [out, 1n]

@@ -2,8 +2,10 @@
  * Tokens of an answer for the strict judge: LaTeX and plain text mixed, as models write them. Words are told from products of letters here.
  * What it leaves out: structure, which is the parser's.
  */
+
+import { FUNCTIONS, GREEK, OPERATORS, TEXT, wordPieces } from './lexicon.ts'
 import { LIMITS, TooHard } from './limits.ts'
-import { isUnit } from './units.ts'
+import { isUnitLetter } from './units.ts'
 
 export type Token = {
   t: 'num' | 'sym' | 'fn' | 'cmd' | 'op' | 'text' | 'end'
@@ -12,64 +14,6 @@ export type Token = {
   space: boolean
 }
 
-const FUNCTIONS = new Set(
-  (
-    'sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc asin acos atan acot asec acsc sinh cosh tanh coth sech csch ' +
-    'arsinh arcosh artanh arcsinh arccosh arctanh asinh acosh atanh ln log lg exp abs max min gcd lcm det sgn floor ceil'
-  ).split(' '),
-)
-const GREEK = new Set(
-  (
-    'alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho varrho sigma tau upsilon phi varphi ' +
-    'chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar'
-  ).split(' '),
-)
-const OPERATORS: Record<string, string> = {
-  times: '*',
-  cdot: '*',
-  ast: '*',
-  cdotp: '*',
-  div: '÷',
-  le: '<=',
-  leq: '<=',
-  leqslant: '<=',
-  leqq: '<=',
-  ge: '>=',
-  geq: '>=',
-  geqslant: '>=',
-  geqq: '>=',
-  lt: '<',
-  gt: '>',
-  ne: '!=',
-  neq: '!=',
-  approx: '≈',
-  simeq: '≈',
-  cong: '≈',
-  sim: '~',
-  nsim: '!~',
-  equiv: '=',
-  in: 'in',
-  cup: 'cup',
-  cap: 'cap',
-  setminus: 'setminus',
-  backslash: 'setminus',
-  lbrace: '\\{',
-  rbrace: '\\}',
-  lvert: '|',
-  rvert: '|',
-  vert: '|',
-  mid: '|',
-  to: '->',
-  rightarrow: '->',
-  Rightarrow: '->',
-  lbrack: '[',
-  rbrack: ']',
-  land: ',',
-  lor: ',',
-  wedge: ',',
-  vee: ',',
-}
-const TEXT = new Set('text textbf textit textrm textsf texttt mathrm mathbf mathit mathsf mbox hbox operatorname rm bf mathop'.split(' '))
 const WORD = /[A-Za-z\u00c0-\u024f\u3400-\u9fff]+/y
 const NUMBER = /(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:[eE][+-]?\d{1,4}(?![\da-zA-Z]))?|\.\d+/y
 const PLAIN_NUMBER = /\d+(?:\.\d+)?(?:[eE][+-]?\d{1,4}(?![\da-zA-Z]))?|\.\d+/y
@@ -109,11 +53,11 @@ export function lex(text: string, thousands: boolean): Token[] {
     const word = WORD.exec(text)
     if (word) {
       at += word[0].length
-      plainWord(word[0], tokens, push)
+      for (const [t, s] of wordPieces(word[0], tokens[tokens.length - 1])) push(t, s)
       continue
     }
     if (char === '\\') {
-      at = command(text, at + 1, push)
+      at = command(text, at + 1, tokens, push)
       continue
     }
     const two = text.slice(at, at + 2)
@@ -130,32 +74,8 @@ export function lex(text: string, thousands: boolean): Token[] {
   return tokens
 }
 
-/** A run of letters outside a command: a function, a constant, a unit, a word, or a product of letters. */
-function plainWord(word: string, tokens: Token[], push: (t: Token['t'], s: string) => void): void {
-  const lower = word.toLowerCase()
-  const last = tokens[tokens.length - 1]
-  if (last?.t === 'op' && last.s === '_') return push('text', word)
-  if (lower === 'and' || lower === 'or' || word === '和' || word === '或') return push('op', ',')
-  if (FUNCTIONS.has(lower) && word !== 'LCM') return push('fn', lower)
-  if (lower === 'sqrt' || lower === 'cbrt') return push('cmd', lower)
-  if (lower === 'pi') return push('sym', 'pi')
-  if (lower === 'infinity' || lower === 'infty' || word === 'oo' || lower === 'inf') return push('cmd', 'infty')
-  if (lower === 'percent' || lower === 'pct') return push('op', '%')
-  if (lower === 'degrees' || lower === 'degree') return push('cmd', 'degree')
-  if (GREEK.has(word)) return push('sym', word)
-  if (isUnit(word) && last && (last.t === 'num' || last.s === ')' || last.s === '}' || last.t === 'text') && word.length > 1)
-    return push('text', word)
-  if (word.length >= 4 || /[^A-Za-z]/.test(word)) {
-    const head = /^(?:sin|cos|tan|cot|log|ln|sqrt)(?=[a-z]$)/.exec(word)
-    if (!head) return push('text', word)
-    push('fn', head[0])
-    return push('sym', word.slice(head[0].length))
-  }
-  for (const letter of word) push('sym', letter)
-}
-
-function command(text: string, at: number, push: (t: Token['t'], s: string) => void): number {
-  WORD.lastIndex = at
+function command(text: string, at: number, tokens: Token[], push: (t: Token['t'], s: string) => void): number {
+  const afterNumber = tokens[tokens.length - 1]?.t === 'num'
   const match = /^[A-Za-zπ]+/.exec(text.slice(at, at + 40))
   if (!match) {
     const char = text[at] ?? ''
@@ -172,7 +92,7 @@ function command(text: string, at: number, push: (t: Token['t'], s: string) => v
     if (!group) return end
     const inner = group[1].trim()
     if (/^(?:and|or|,)$/i.test(inner)) push('op', ',')
-    else if (/^[a-zA-Z]$/.test(inner)) push('sym', inner)
+    else if (/^[a-zA-Z]$/.test(inner)) push(afterNumber && isUnitLetter(inner) ? 'text' : 'sym', inner)
     else if (FUNCTIONS.has(inner.toLowerCase())) push('fn', inner.toLowerCase())
     else if (/^-?[\d.,]+$/.test(inner)) for (const token of lex(inner, true).slice(0, -1)) push(token.t, token.s)
     else if (/^(?:%|percent|pct)$/.test(inner)) push('op', '%')
@@ -184,7 +104,8 @@ function command(text: string, at: number, push: (t: Token['t'], s: string) => v
   else if (FUNCTIONS.has(name)) push('fn', name)
   else if (name === 'pi' || name === 'π') push('sym', 'pi')
   else if (GREEK.has(name)) push('sym', name)
-  else if (name === 'ldots' || name === 'cdots' || name === 'dots' || name === 'dotsc' || name === 'dotsm') push('text', '...')
+  else if (name === 'ldots' || name === 'cdots' || name === 'dots' || name === 'dotsc' || name === 'dotsm')
+    push('text', '...')
   else if (name === 'infty' || name === 'Infinity' || name === 'infinity') push('cmd', 'infty')
   else push('cmd', name)
   return end

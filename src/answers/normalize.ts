@@ -120,7 +120,7 @@ export function ascii(text: string): string {
   return raised ? `${out}^{${raised}}` : out
 }
 
-const SPACES = /\\(?:[,;:> ]|quad(?![a-zA-Z])|qquad(?![a-zA-Z])|(?:thin|med|thick|hskip|en)space(?![a-zA-Z]))/g
+const SPACES = /(?<!\\)\\(?:[,;:> ]|quad(?![a-zA-Z])|qquad(?![a-zA-Z])|(?:thin|med|thick|hskip|en)space(?![a-zA-Z]))/g
 const NOTHING =
   /\\(?:!|left(?![a-zA-Z])|right(?![a-zA-Z])|[bB]igg?[lr]?(?![a-zA-Z])|displaystyle(?![a-zA-Z])|textstyle(?![a-zA-Z])|limits(?![a-zA-Z])|phantom\{[^{}]*\})/g
 
@@ -130,22 +130,29 @@ const NOTHING =
  */
 export function normalize(text: string): string {
   let s = ascii(text)
-  if (s.includes('\\\\') && !s.includes('\\begin')) s = s.replace(/\\\\(?=[a-zA-Z{}(\[)\]%$])/g, '\\')
+  if (s.includes('\\\\') && !s.includes('\\begin')) s = s.replace(/\\\\(?=[a-zA-Z{}([)\]%$])/g, '\\')
   s = s.replace(/\\n(?![a-zA-Z])/g, ' ')
-  s = s.replace(/\\\$/g, '').replace(/\$/g, ' ')
+  s = s
+    .replace(/\\\$/g, '')
+    .replace(/\$/g, ' ')
+    .replace(/ ?\{, *\} ?|,(?:\\! ?)+/g, ',')
   if (s.includes('\\')) {
     s = s
       .replace(/\\[()[\]]/g, ' ')
-      .replace(/\{,\}/g, ',')
+      .replace(/(\d{0,12})\.(\d{0,12})\\(?:overline|dot|bar)\{(\d{1,12})\}/g, (_, a, b, c) => repeating(a, b, c))
       .replace(NOTHING, '')
       .replace(SPACES, ' ')
-      .replace(/,\\! ?/g, ',')
       .replace(/\\[dtc]frac(?![a-zA-Z])/g, '\\frac')
       .replace(/\\%/g, '%')
-      .replace(/\\ /g, ' ')
   }
   s = s.replace(/\*\*([^*]+)\*\*/g, '$1').trim()
   return s.replace(/^[\s:]+/, '').replace(/(?:(?<!\\)[\s.;,:!?](?<!!))+$/, '')
+}
+
+/** `0.1\\overline{6}` as the fraction that it is. */
+function repeating(whole: string, fixed: string, period: string): string {
+  const n = BigInt(whole + fixed + period) - BigInt(whole + fixed || '0')
+  return `\\frac{${n}}{${10n ** BigInt(fixed.length) * (10n ** BigInt(period.length) - 1n)}}`
 }
 
 /** The words of an answer: lower case, no markup, one space; two texts are the same answer where this is. */

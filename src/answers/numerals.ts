@@ -41,8 +41,7 @@ export function unitProduct(phrase: string, alone: boolean): Node {
   for (let i = 0; i < names.length; i++) {
     const over = (names[i] === 'per' || names[i] === '每') && i + 1 < names.length
     const [base, size] = unitOf(names[over ? ++i : i])
-    const sym: Node = { k: 'sym', name: base, unit: true }
-    const unit: Node = size === 1 ? sym : { k: 'mul', a: [numeral(String(size)), sym] }
+    const unit: Node = { k: 'sym', name: base, unit: true, size }
     out = over ? { k: 'div', x: out ?? int(1), y: unit } : out ? { k: 'mul', a: [out, unit] } : unit
   }
   return out!

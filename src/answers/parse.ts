@@ -4,6 +4,7 @@
  */
 import { int, type Node } from './ast.ts'
 import { command, functionCall, power, subscriptName } from './commands.ts'
+import { bare, mixedNumber, signed } from './joints.ts'
 import { lex, type Token } from './lexer.ts'
 import { LIMITS, TooHard, Unparseable } from './limits.ts'
 import { baseNumber, numeral, unitProduct } from './numerals.ts'
@@ -47,17 +48,22 @@ export class Parser {
     return out
   }
 
+  /** Items between commas; where semicolons stand too, groups of items. */
   list(): Node {
-    const items = [this.relation()]
-    while (this.is(',') || this.is(';')) {
-      this.at++
-      if (this.closes()) break
-      while (this.is(',')) this.at++
-      if (this.closes()) break
-      items.push(this.relation())
-      if (items.length > LIMITS.items) throw new TooHard('too many items')
+    const groups: Node[][] = [[]]
+    let count = 0
+    for (;;) {
+      if (this.closes() && count > 0) break
+      groups[groups.length - 1].push(this.relation())
+      if (++count > LIMITS.items) throw new TooHard('too many items')
+      if (this.is(';')) groups.push([])
+      else if (!this.is(',')) break
+      while (this.is(',') || this.is(';')) this.at++
     }
-    return items.length === 1 ? items[0] : { k: 'seq', open: '', close: '', a: items }
+    const items = groups.filter(group => group.length > 0).map(bare)
+    return groups.some(group => group.length > 1) && groups.length > 1
+      ? { k: 'seq', open: '', close: '', a: items }
+      : bare(items)
   }
 
   private closes(): boolean {
@@ -91,18 +97,20 @@ export class Parser {
       if (!name) return left
       this.at++
       const right = this.additive()
-      left = left.k === 'call' && left.name === name && name !== 'setminus' ? { ...left, a: [...left.a, right] } : { k: 'call', name, a: [left, right] }
+      left =
+        left.k === 'call' && left.name === name && name !== 'setminus'
+          ? { ...left, a: [...left.a, right] }
+          : { k: 'call', name, a: [left, right] }
     }
   }
 
   additive(): Node {
     return this.nested(() => {
       const a = [this.term()]
-      while (this.is('+') || this.is('-')) {
-        const minus = this.is('-')
+      while (this.is('+') || this.is('-') || this.is('±') || this.is('∓')) {
+        const sign = this.token.s
         this.at++
-        const x = this.term()
-        a.push(minus ? { k: 'neg', x } : x)
+        a.push(signed(sign, this.term()))
       }
       return a.length === 1 ? a[0] : { k: 'add', a }
     })
@@ -118,13 +126,13 @@ export class Parser {
   }
 
   private unary(): Node {
-    let minus = false
-    while (this.is('-') || this.is('+')) {
-      if (this.is('-')) minus = !minus
-      this.at++
-    }
-    const x = this.product(false)
-    return minus ? { k: 'neg', x } : x
+    const sign = this.token.s
+    if (!this.is('-') && !this.is('+') && !this.is('±') && !this.is('∓')) return this.product(false)
+    this.at++
+    return signed(
+      sign,
+      this.nested(() => this.unary()),
+    )
   }
 
   /** Factors side by side. @param bare inside a function without brackets: ends before the next function */
@@ -133,7 +141,8 @@ export class Parser {
     while (this.startsFactor() && !(bare && a.length > 0 && this.token.t === 'fn')) {
       if (this.token.t === 'text') {
         if (bare && a.length > 0) break
-        a.push(unitProduct(this.texts(), a.length === 0))
+        const unit = unitProduct(this.texts(), a.length === 0)
+        a.push(this.take('^') ? power(this, unit) : unit)
         continue
       }
       const before = this.token
@@ -170,6 +179,8 @@ export class Parser {
     let node = this.atom()
     for (;;) {
       if (this.take('^')) node = power(this, node)
+      else if (this.is('_') && node.k === 'pow' && node.x.k === 'sym')
+        node = { ...node, x: { k: 'sym', name: `${node.x.name}_${this.subscript()}` } }
       else if (this.take('!')) node = { k: 'fn', name: 'factorial', a: [node] }
       else if (this.take('%')) node = { k: 'mul', a: [node, { k: 'sym', name: '%', unit: true }] }
       else if (this.take('degree')) node = { k: 'mul', a: [node, { k: 'sym', name: 'deg', unit: true }] }
@@ -233,23 +244,11 @@ export class Parser {
         return { k: 'seq', open: braces ? '{' : open, close: braces ? '}' : close, a: inner.a }
       }
       if (open === '\\{') return { k: 'seq', open: '{', close: '}', a: [inner] }
-      if (!braces && !((open === '(' && close === ')') || (open === '[' && close === ']'))) throw new Unparseable('brackets do not match')
+      if (!braces && !((open === '(' && close === ')') || (open === '[' && close === ']')))
+        throw new Unparseable('brackets do not match')
       return inner
     })
   }
-}
-
-/** `4 \frac{1}{2}` and `4 1/2` are sums, `10 000` is one number. */
-function mixedNumber(last: Node, factor: Node, before: Token, parser: Parser): Node | undefined {
-  if (last.k !== 'num' || last.decimals > 0 || last.d !== 1n) return undefined
-  if (factor.k === 'div' && before.s === 'frac' && factor.x.k === 'num' && factor.y.k === 'num' && factor.x.decimals + factor.y.decimals === 0)
-    return { k: 'add', a: [last, factor] }
-  if (factor.k !== 'num' || before.t !== 'num' || !before.space || factor.d !== 1n) return undefined
-  if (parser.is('/') && parser.tokens[parser.at + 1]?.t === 'num') {
-    parser.at++
-    return { k: 'add', a: [last, { k: 'div', x: factor, y: parser.postfix() }] }
-  }
-  return before.s.length === 3 && last.n > 0n ? numeral(`${last.n}${before.s}`) : undefined
 }
 
 /**

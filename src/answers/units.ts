@@ -96,6 +96,11 @@ export function isUnit(word: string): boolean {
   return word.length >= 3 && Object.hasOwn(TABLE, singular(word.toLowerCase()))
 }
 
+/** Letters that are units where the text says so: `3\\text{m}`, and `3 m` beside an answer in metres. */
+export function isUnitLetter(letter: string): boolean {
+  return /^[msghNJWVAKLlC]$/.test(letter)
+}
+
 function singular(word: string): string {
   return word.length > 3 && word.endsWith('s') ? word.slice(0, -1) : word
 }

@@ -49,9 +49,9 @@ const table = (rule: Inference, ops: string) => Object.fromEntries(ops.split(' '
 
 const TABLE: Record<string, Inference> = {
   ...table(same, 'Identity Neg Exp Log Sqrt Reciprocal Tanh Sigmoid Erf Relu Abs Not Softmax LogSoftmax Gelu QuickGelu FastGelu Sin Cos Floor Ceil Round Clip Softplus CumSum Trilu LayerNormalization SimplifiedLayerNormalization RMSNormalization RotaryEmbedding ScatterND ScatterElements Sign HardSwish Elu LeakyRelu Dropout TensorScatter BiasGelu'),
-  ...table(elementwise(0), 'Add Sub Mul Div Pow Mod Max Min Sum Mean And Or Xor PRelu'),
-  ...table(elementwise(0, 'bool'), 'Equal Greater GreaterOrEqual Less LessOrEqual'),
-  ...table(elementwise(1), 'Where'),
+  ...table(elementwise(), 'Add Sub Mul Div Pow Mod Max Min Sum Mean And Or Xor PRelu'),
+  ...table(elementwise('bool'), 'Equal Greater GreaterOrEqual Less LessOrEqual'),
+  Where: c => [{ ...elementwise()(c)[0]!, dtype: c.x[1]!.dtype }],
   ...table(boolean, 'IsNaN IsInf'),
   ...table(reduction, 'ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSumExp'),
   ...table(matmul, 'MatMul FusedMatMul Gemm'),
@@ -65,6 +65,11 @@ const TABLE: Record<string, Inference> = {
   ...table(slice, 'Slice'),
   ...table(expand, 'Expand'),
   ...table(conv, 'Conv'),
+  ConvTranspose: ({ x, int }) => {
+    const [data, kernel] = [x[0]!.shape, x[1]!.shape]
+    const spatial = data?.slice(2).map(() => unknown())
+    return [{ dtype: x[0]!.dtype, shape: data && kernel && [data[0], multiply(kernel[1], int('group', 1)), ...spatial!] }]
+  },
   ...table(topK, 'TopK'),
   ...table(oneHot, 'OneHot'),
   ...table(loop, 'Loop'),

@@ -146,7 +146,7 @@ function readTensor(proto: TensorProto): Tensor {
 
 /** Small tensors may come in typed fields instead of raw bytes. */
 function inlineBytes(proto: TensorProto, dtype: DType): Uint8Array {
-  if (proto.rawData?.length) return proto.rawData
+  if (proto.rawData?.length) return new Uint8Array(proto.rawData) // no Buffer: its slice() does not copy
   if (dtype === 'int64') return bytes(BigInt64Array.from(proto.int64Data ?? [], v => BigInt(number(v))))
   if (dtype === 'float64') return bytes(Float64Array.from(proto.doubleData ?? []))
   if (dtype === 'float32') return bytes(Float32Array.from(proto.floatData ?? []))

@@ -23,9 +23,9 @@ export const same: Inference = ({ x }) => [x[0]]
 export const boolean: Inference = ({ x }) => [{ dtype: 'bool', shape: x[0]?.shape }]
 
 export const elementwise =
-  (from: number, dtype?: 'bool'): Inference =>
+  (dtype?: 'bool'): Inference =>
   ({ x }) => {
-    const operands = x.slice(from).filter(type => type !== undefined)
+    const operands = x.filter(type => type !== undefined)
     const shapes = operands.map(type => type.shape)
     const shape = shapes.every(s => s !== undefined) ? shapes.reduce((a, b) => broadcastShapes(a, b)) : undefined
     return [{ dtype: dtype ?? operands[0].dtype, shape }]

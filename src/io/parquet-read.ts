@@ -50,6 +50,7 @@ function asRow(read: Record<string, unknown>): Row {
 
 function plain(value: unknown): unknown {
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString()
+  if (value === undefined) return null
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value
   if (value instanceof Date) return value.toISOString()
   if (Array.isArray(value)) return value.map(plain)

@@ -29,7 +29,8 @@ const quietly: Progress = { row() {}, resumed() {}, stop() {}, summary() {} }
 /** @param input tells how far the reading is, for the ETA */
 export function startProgress(name: string, input: { fraction(): number | undefined }, quiet: boolean): Progress {
   if (quiet) return quietly
-  const terminal = process.stderr.isTTY === true
+  // Without a width (a terminal of 0 columns) ora clears lines for ever.
+  const terminal = process.stderr.isTTY === true && process.stderr.columns > 0
   const total = { rows: 0, tokens: 0, judged: 0, passed: 0 }
   let start = { time: performance.now(), rows: 0, tokens: 0, fraction: 0 }
   let spinner: Ora | undefined
@@ -56,7 +57,8 @@ export function startProgress(name: string, input: { fraction(): number | undefi
   timer.unref()
   if (terminal) {
     import('ora').then(({ default: ora }) => {
-      if (!stopped) spinner = ora({ text: line(), color: process.env.NO_COLOR ? false : 'cyan' }).start()
+      if (!stopped)
+        spinner = ora({ text: line(), discardStdin: false, color: process.env.NO_COLOR ? false : 'cyan' }).start()
     })
   }
   let stopped = false

@@ -16,8 +16,8 @@ import { type Batches, byProblem, bySize } from './windows.ts'
 export interface Stage extends Plan {
   /** As the command and `error.stage` call it. */
   name: string
-  /** Rows that are worked on at once, or all rows of a problem at once. */
-  window: number | 'problem'
+  /** What is worked on at once: so many rows, all rows of a problem, or whatever rows have come. */
+  window: number | 'problem' | 'any'
   /** The stage itself: a pure function of the window's rows, in their order. */
   map(window: Row[]): AsyncIterable<Row> | Iterable<Row>
   /** What an output row tells the progress line. */
@@ -37,6 +37,8 @@ export interface StageOptions {
   /** Try rows again whose error is of this stage. */
   retryErrors?: boolean
   quiet?: boolean
+  /** Told each row of the output, also those that an earlier run wrote. */
+  seen?: (row: Row) => void
 }
 
 /** Exit codes of the contract. */
@@ -79,6 +81,7 @@ export async function runStage(
     const see = (row: Row) => {
       if (errorOf(row)) failed++
       progress.row(row, meter)
+      options.seen?.(row)
     }
     let journal = again ? new Journal(part, stage, see) : undefined
     for await (const window of windows(stage, admit(stage, source, options))) {
@@ -114,7 +117,8 @@ export async function runStage(
   return failed > 0 ? exit.rowsFailed : exit.done
 }
 
-function windows(stage: Stage, batches: Batches): AsyncGenerator<Row[]> {
+function windows(stage: Stage, batches: Batches): Batches {
+  if (stage.window === 'any') return batches
   return stage.window === 'problem' ? byProblem(batches) : bySize(batches, stage.window, row => stage.passes(row))
 }
 
@@ -136,7 +140,10 @@ async function* admit(stage: Stage, source: Source, options: StageOptions): Asyn
 /** --resume of a run that came to its end: says so, with the same exit code. */
 async function settled(output: string, options: StageOptions): Promise<number> {
   let failed = 0
-  for await (const row of readRows(output, options.to)) if (errorOf(row)) failed++
+  for await (const row of readRows(output, options.to)) {
+    if (errorOf(row)) failed++
+    options.seen?.(row)
+  }
   if (!options.quiet) process.stderr.write(`${output} is complete: nothing to resume\n`)
   return failed > 0 ? exit.rowsFailed : exit.done
 }

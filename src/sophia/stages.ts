@@ -106,7 +106,7 @@ export async function rewardStage(options: RewardOptions): Promise<Stage> {
   const { reward } = await import('./reward.ts')
   return {
     name: 'reward',
-    window: 64,
+    window: 'any',
     map: rows => reward(rows, options),
     ...oneToOne,
     meter: row => ({ passed: (row.verdict as Verdict | undefined)?.reward }),

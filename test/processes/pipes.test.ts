@@ -13,9 +13,9 @@ const rows = 200_000
 writeFileSync(join(dir, 'many.jsonl'), thoughts(rows / 16))
 
 const stalled = shell(`$SOPHIA reward -q $DIR/many.jsonl | (sleep 12; cat) | wc -l`, dir)
-const left = shell('$SOPHIA reward -q $DIR/many.jsonl | head -1; echo "${PIPESTATUS[0]}"', dir)
+const left = shell('$SOPHIA reward -q $DIR/many.jsonl | head -1; echo $PIPESTATUS', dir)
 const endless = shell(`yes '{"question":"?","answer":1,"trajectory":"1"}' | $SOPHIA reward -q | head -1`, dir)
-const helped = shell('$SOPHIA --help | head -1; echo "${PIPESTATUS[0]}"', dir)
+const helped = shell('$SOPHIA --help | head -1; echo $PIPESTATUS', dir)
 const chained = shell('$SOPHIA reward -q < $DIR/thoughts.jsonl | $SOPHIA propagate -q', dir)
 const device = shell('$SOPHIA reward -q $DIR/thoughts.jsonl -o /dev/null; echo $?; ls /dev/null.part 2>&1', dir)
 const interrupted = interrupt()
@@ -88,9 +88,8 @@ async function interrupt() {
   const end = ended(child)
   child.stdin?.write(thoughts(1, 1, 3))
   const part = join(dir, 'out.jsonl.part')
-  // The three rows lie in a window that is not full: SIGINT has to come after they were read, not made.
-  for (let i = 0; i < 200 && !existsSync(part); i++) await new Promise(done => setTimeout(done, 50))
-  await new Promise(done => setTimeout(done, 300))
+  for (let i = 0; i < 200 && !(existsSync(part) && readFileSync(part).length > 0); i++)
+    await new Promise(done => setTimeout(done, 50))
   child.kill('SIGINT')
   return { ...(await end), part: readFileSync(part, 'utf8') }
 }

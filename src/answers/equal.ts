@@ -1,0 +1,103 @@
+/**
+ * Whether two answers are one answer under the strict judge: right is right, whatever the spelling; nothing is rounded, no unit dropped.
+ * The texts are tried first, then their readings as mathematics (thousands or lists, decimal points or commas).
+ */
+import { type Node, some } from './ast.ts'
+import { LIMITS, TooHard, Unparseable } from './limits.ts'
+import { normalize, words } from './normalize.ts'
+import { parse } from './parse.ts'
+import type { Rules } from './scalar.ts'
+import { treeEqual } from './shapes.ts'
+
+/** `unparseable` and `too hard` speak of the prediction, `bad gold` of the other side. */
+export type Outcome = 'right' | 'wrong' | 'unparseable' | 'too hard' | 'bad gold'
+
+/** What an item says about how exact an answer must be. */
+export type Allowance = { tolerance?: number; unit?: string }
+
+const CLOCK = /^(\d{1,2}):(\d\d)(?::(\d\d))?$/
+const CHAIN = /^\d+(?:\s*-\s*\d+){2,}$/
+const PLAIN = /^[\p{L}\s'’-]+$/u
+
+/** Compares two bare answers, extraction behind us. Never throws for what they contain. */
+export function strictEqual(gold: string, pred: string, allowance: Allowance = {}): Outcome {
+  if (pred.length > LIMITS.answer) return gold === pred ? 'right' : 'too hard'
+  if (gold.length > LIMITS.answer) return 'bad gold'
+  const g = normalize(gold)
+  const p = normalize(pred)
+  if (p === '') return 'unparseable'
+  if (g === '') return 'bad gold'
+  if (squeeze(g) === squeeze(p)) return 'right'
+  if (sameWords(gold, pred)) return 'right'
+  if (clock(g) !== null && clock(g) === clock(p)) return 'right'
+  // 5-2-3-4-1 is an order of things, no difference
+  if (CHAIN.test(g) || CHAIN.test(p)) return 'wrong'
+  const goldReadings = readings(g)
+  const predReadings = readings(p)
+  if (typeof predReadings === 'string')
+    return isWords(p) || typeof goldReadings === 'string'
+      ? predReadings === 'too hard'
+        ? predReadings
+        : 'wrong'
+      : predReadings
+  if (typeof goldReadings === 'string') return isWords(g) ? 'wrong' : 'bad gold'
+  const rules: Rules = {
+    budget: { visits: LIMITS.visits },
+    tolerance: allowance.tolerance ?? 0,
+    unit: allowance.unit ?? '',
+  }
+  try {
+    for (const x of goldReadings)
+      for (const y of predReadings) if (!prose(x) && !prose(y) && treeEqual(x, y, rules)) return 'right'
+  } catch (error) {
+    if (error instanceof TooHard || error instanceof RangeError) return 'too hard'
+    throw error
+  }
+  return 'wrong'
+}
+
+const squeeze = (s: string) => s.replace(/\s+/g, '')
+
+/** Answers in words: `\text{East}` is `east`. Single letters and mathematics keep their case. */
+function sameWords(gold: string, pred: string): boolean {
+  const g = words(gold)
+  const p = words(pred)
+  if (g === '' || g !== p) return false
+  return isWords(g) && g.replace(/[^\p{L}]/gu, '').length >= 2
+}
+
+function isWords(text: string): boolean {
+  return PLAIN.test(words(text))
+}
+
+/** Minutes and seconds of a time of day. */
+function clock(text: string): number | null {
+  const match = CLOCK.exec(text)
+  return match ? Number(match[1]) * 3600 + Number(match[2]) * 60 + Number(match[3] ?? 0) : null
+}
+
+/** Words without a number are no product of units: word order counts, and their texts differ already. */
+function prose(node: Node): boolean {
+  return (
+    some(node, x => x.k === 'sym' && x.unit === true && x.name !== '%' && x.name !== 'deg') &&
+    !some(node, x => x.k === 'num' || x.k === 'rel')
+  )
+}
+
+/** Every way that a normalized answer can be read, the likeliest first. */
+export function readings(text: string): Node[] | 'unparseable' | 'too hard' {
+  const out: Node[] = []
+  let failure: 'unparseable' | 'too hard' = 'unparseable'
+  const attempt = (s: string, thousands: boolean) => {
+    try {
+      out.push(parse(s, thousands))
+    } catch (error) {
+      if (error instanceof TooHard || error instanceof RangeError) failure = 'too hard'
+      else if (!(error instanceof Unparseable)) throw error
+    }
+  }
+  attempt(text, true)
+  if (/\d,\d{3}(?!\d)/.test(text)) attempt(text, false)
+  if (/^-?\d+,\d+$/.test(text)) attempt(text.replace(',', '.'), false)
+  return out.length > 0 ? out : failure
+}

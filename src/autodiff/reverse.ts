@@ -1,0 +1,117 @@
+/**
+ * Reverse-mode differentiation: walks a graph backwards from the loss and appends, node by node, what the table of
+ * rules says. Only nodes that lie between the inputs asked for and the loss are visited. Fused operators are to be
+ * decomposed before (decompose.ts). Left out: gradients through Loop, If and Scan, and second derivatives.
+ */
+
+import { UserError } from '../errors.ts'
+import type { Graph, Node } from '../graph/ir.ts'
+import { reads } from '../graph/prune.ts'
+import { exactly, unbroadcast } from './broadcast.ts'
+import { RULES } from './rules/index.ts'
+import { filled, Site, zeros } from './rules/site.ts'
+
+/**
+ * Appends to `graph` the nodes that compute d loss / d value for each value in `wrt`.
+ *
+ * @param loss a float value of the graph; where it is not a scalar, its sum is differentiated
+ * @param wrt float values of the graph, or of a graph around it (weights used in the body of a Loop)
+ * @returns for each of `wrt`, the name of its gradient (of the same shape and dtype); zeros where the loss does not depend on it
+ * @throws UserError where an operator on the way has no rule
+ */
+export function gradients(graph: Graph, loss: string, wrt: string[]): Map<string, string> {
+  const path = between(graph, loss, wrt)
+  refuseUnknown(path)
+  const start = graph.nodes.length
+  const pending = new Map<string, string[]>([[loss, [ones(graph, loss)]]])
+  const producer = producers(graph)
+  const active = new Set([...wrt, ...path.flatMap(node => node.outputs)])
+  for (const node of path.toReversed()) {
+    const arriving = node.outputs.map(output => accumulated(graph, pending, output))
+    if (arriving.every(gradient => gradient === undefined)) continue
+    const wanted = (i: number) => active.has(node.inputs[i]) && isFloat(graph, node.inputs[i])
+    const made = RULES[node.op](new Site(graph, node, arriving, wanted, producer))
+    node.inputs.forEach((input, i) => {
+      const gradient = made[i]
+      if (!gradient || !wanted(i)) return
+      pending.set(input, [...(pending.get(input) ?? []), exactly(graph, unbroadcast(graph, gradient, input), input)])
+    })
+  }
+  const result = new Map(wrt.map(value => [value, accumulated(graph, pending, value) ?? zeros(graph, value)]))
+  dropUnused(graph, start, result.values())
+  return result
+}
+
+/** The nodes, in order, through which `loss` depends on `wrt` by way of floats. */
+function between(graph: Graph, loss: string, wrt: string[]): Node[] {
+  const reached = new Set(wrt)
+  const forward = graph.nodes.filter(node => {
+    if (!reads(node).some(input => reached.has(input))) return false
+    const floats = node.outputs.filter(output => output && isFloat(graph, output))
+    for (const output of floats) reached.add(output)
+    return floats.length > 0
+  })
+  const needed = new Set([loss])
+  return forward
+    .toReversed()
+    .filter(node => {
+      if (!node.outputs.some(output => needed.has(output))) return false
+      for (const input of reads(node)) needed.add(input)
+      return true
+    })
+    .reverse()
+}
+
+function refuseUnknown(path: Node[]): void {
+  const unknown = path.filter(node => !RULES[node.op])
+  if (unknown.length === 0) return
+  const ops = [...new Set(unknown.map(node => (node.domain ? `${node.domain}.${node.op}` : node.op)))]
+  throw new UserError(
+    `cannot differentiate this graph: no rule for ${ops.join(', ')} (first met at node ${unknown[0].name}). ` +
+      'Add a rule in src/autodiff/rules or a decomposition in src/autodiff/decompose.ts; ' +
+      'quantized weights have to be converted to floats first.',
+  )
+}
+
+/** The sum of the gradients that arrived at a value; the list becomes that one. */
+function accumulated(graph: Graph, pending: Map<string, string[]>, value: string): string | undefined {
+  const parts = pending.get(value)
+  if (!parts || parts.length === 1) return parts?.[0]
+  const total = exactly(graph, graph.op(parts.length === 2 ? 'Add' : 'Sum', parts, {}, 'grad/Sum'), value)
+  pending.set(value, [total])
+  return total
+}
+
+function ones(graph: Graph, loss: string): string {
+  const { dtype, shape } = graph.type(loss)
+  if (shape?.length === 0) return graph.scalar(1, dtype)
+  return exactly(graph, filled(graph, graph.op('Shape', [loss]), 1, dtype), loss)
+}
+
+const isFloat = (graph: Graph, value: string) => /^b?float/.test(graph.type(value).dtype)
+
+/** A look-up of producers that keeps up with the nodes being appended. */
+function producers(graph: Graph): (value: string) => Node | undefined {
+  const known = new Map<string, Node>()
+  let seen = 0
+  return value => {
+    for (; seen < graph.nodes.length; seen++) {
+      for (const output of graph.nodes[seen].outputs) known.set(output, graph.nodes[seen])
+    }
+    return known.get(value)
+  }
+}
+
+/** Removes appended nodes that no gradient needs (rules write the gradients of all inputs). */
+function dropUnused(graph: Graph, start: number, results: Iterable<string>): void {
+  const needed = new Set(results)
+  const kept = graph.nodes
+    .slice(start)
+    .toReversed()
+    .filter(node => {
+      if (!node.outputs.some(output => needed.has(output))) return false
+      for (const input of node.inputs) needed.add(input)
+      return true
+    })
+  graph.nodes.splice(start, graph.nodes.length, ...kept.reverse())
+}

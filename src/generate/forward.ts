@@ -1,0 +1,74 @@
+/**
+ * A whole model's forward pass put together from the graphs of its folder: embedding, pictures, decoder. Both the
+ * prefill and the burst are this, around different inputs.
+ */
+
+import { inline } from '../graph/inline.ts'
+import type { Graph } from '../graph/ir.ts'
+
+/** The graphs of a model folder, read; the signatures are those of the Hub's exports. */
+export interface Parts {
+  /** inputs_embeds or input_ids, attention_mask, position_ids, past_key_values.* → logits, present.* */
+  decoder: Graph
+  /** input_ids (B, T) → inputs_embeds (B, T, D); absent where the decoder takes ids. */
+  embed?: Graph
+  /** pixel_values (N, C, H, W) → image_features (N, tokens, D) */
+  vision?: Graph
+  /** The id whose embeddings are replaced by picture features, one after the other. */
+  imageToken?: number
+}
+
+/** A cache's tensors in the order used everywhere here: key and value of layer 0, of layer 1, … */
+export const cacheNames = (decoder: Graph) => decoder.inputs.filter(name => name.startsWith('past_key_values.'))
+export const presentName = (past: string) => past.replace('past_key_values', 'present')
+
+export interface Feeds {
+  /** (B, T) */
+  ids: string
+  /** (B, P+T) */
+  mask: string
+  /** (B, T) */
+  positions: string
+  /** Each (B, KV, P, Dh), in the order of `cacheNames`. */
+  past: string[]
+  /** (N, C, H, W) */
+  pixels?: string
+}
+
+/** Appends the forward pass to `g`. @returns logits (B, T, V) and the cache with the new tokens, (B, KV, P+T, Dh) each */
+export function forward(g: Graph, parts: Parts, feeds: Feeds): { logits: string; present: string[] } {
+  const names = cacheNames(parts.decoder)
+  const given: Record<string, string> = {
+    attention_mask: feeds.mask,
+    position_ids: feeds.positions,
+    ...Object.fromEntries(names.map((name, i) => [name, feeds.past[i]])),
+  }
+  if (parts.embed) given.inputs_embeds = embedded(g, parts, feeds)
+  else given.input_ids = feeds.ids
+  const bound = Object.fromEntries(parts.decoder.inputs.map(name => [name, given[name]]))
+  for (const [name, value] of Object.entries(bound)) {
+    if (!value) throw new Error(`decoder graph ${parts.decoder.name}: input ${name} is not one that we know`)
+  }
+  const made = inline(g, parts.decoder, bound, 'decoder/')
+  return { logits: made.logits, present: names.map(name => made[presentName(name)]) }
+}
+
+function embedded(g: Graph, parts: Parts, { ids, pixels }: Feeds): string {
+  const { inputs_embeds } = inline(g, parts.embed!, { input_ids: ids }, 'embed/')
+  if (!pixels || !parts.vision) return inputs_embeds
+  const { image_features } = inline(g, parts.vision, { pixel_values: pixels }, 'vision/')
+  return merged(g, ids, inputs_embeds, image_features, parts.imageToken!)
+}
+
+/** Puts the n-th picture feature at the n-th picture token, counted row by row over the whole batch. */
+function merged(g: Graph, ids: string, embeds: string, features: string, imageToken: number): string {
+  const width = g.shape(features)!.at(-1)
+  if (typeof width !== 'number') throw new Error('the width of image_features has to be known')
+  const list = g.op('Reshape', [features, g.ints([-1, width])]) // (N·tokens, D)
+  const isImage = g.op('Equal', [ids, g.ints(imageToken)]) // (B, T)
+  const flat = g.op('Reshape', [g.op('Cast', [isImage], { to: 7 }), g.ints([-1])]) // (B·T)
+  const nth = g.op('Sub', [g.op('CumSum', [flat, g.ints(0)]), g.ints(1)])
+  const rows = g.op('Gather', [list, g.op('Max', [nth, g.ints(0)])]) // (B·T, D)
+  const shaped = g.op('Reshape', [rows, g.op('Shape', [embeds])]) // (B, T, D)
+  return g.op('Where', [g.op('Unsqueeze', [isImage, g.ints([2])]), shaped, embeds])
+}

@@ -1,0 +1,45 @@
+/** A generator for a model folder, by the engine that is asked for. Nothing heavy is imported until then. */
+
+import { UserError } from '../errors.ts'
+import type { Device } from '../graph/session.ts'
+import type { Generator, Sampling } from './types.ts'
+
+export type { Failure, Generated, Generator, Message, Request, Sampling } from './types.ts'
+
+export interface GeneratorOptions {
+  /** A model folder or a Hub id. */
+  model: string
+  /** A PEFT adapter on top of the model. */
+  adapter?: string
+  /** `onnx`: our burst graphs. `transformers`: transformers.js' own generate, one row at a time: the reference. */
+  engine?: 'onnx' | 'transformers'
+  device?: Device
+  /** Rows at once. */
+  batchSize?: number
+  sampling: Sampling
+  /** Say nothing on stderr. */
+  quiet?: boolean
+  /** Threads inside an operator (CPU); 0 lets ONNX Runtime decide. */
+  threads?: number
+}
+
+/** Opens the model. Throws a UserError where it cannot be had, or not on the device. */
+export async function createGenerator(options: GeneratorOptions): Promise<Generator> {
+  check(options.sampling)
+  if (options.adapter) {
+    throw new UserError(
+      `--adapter ${options.adapter}: generating with an adapter is not possible yet. Pass the merged model folder that train writes as --model`,
+    )
+  }
+  if (options.quiet) (await import('../graph/session.ts')).silenceDevice()
+  if (options.engine === 'transformers') return (await import('./transformers.ts')).transformersGenerator(options)
+  return (await import('./onnx.ts')).onnxGenerator(options)
+}
+
+function check({ temperature, topP, maxTokens }: Sampling): void {
+  const wrong = (flag: string, expected: string, value: number) =>
+    new UserError(`--${flag}: expected ${expected}, got ${value}`, 2)
+  if (!(temperature >= 0)) throw wrong('temperature', 'a number of 0 (greedy) or more', temperature)
+  if (!(topP > 0 && topP <= 1)) throw wrong('top-p', 'a number above 0, up to 1', topP)
+  if (!(Number.isInteger(maxTokens) && maxTokens > 0)) throw wrong('max-tokens', 'a whole number above 0', maxTokens)
+}

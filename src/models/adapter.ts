@@ -1,0 +1,87 @@
+/**
+ * LoRA adapters in PEFT's form: adapter_config.json and adapter_model.safetensors, whose names are those of PyTorch's
+ * modules. In a vision-language model these differ from the checkpoint's names, which are older.
+ */
+
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { UserError } from '../errors.ts'
+import type { HostTensor } from '../graph/session.ts'
+import { readJson } from './config.ts'
+import type { ModelFolder } from './folder.ts'
+import { loadTensor, readSafetensors, tensorOf, writeSafetensors } from './safetensors.ts'
+import { writeFiles } from './write.ts'
+
+export interface AdapterSettings {
+  rank: number
+  /** What B A x is multiplied by is alpha / rank. */
+  alpha: number
+  /** The last parts of the adapted modules' names: q_proj, … */
+  targets: string[]
+}
+
+/** Checkpoint's beginnings of names against PyTorch's, for models with a vision tower. */
+const MODULES: [string, string][] = [
+  ['language_model.model.', 'model.language_model.'],
+  ['multi_modal_projector.', 'model.multi_modal_projector.'],
+  ['vision_tower.', 'model.vision_tower.'],
+]
+
+/**
+ * Writes an adapter.
+ *
+ * @param weights with names `MODULE.lora_A.weight` (rank, in) and `MODULE.lora_B.weight` (out, rank), where
+ *   `MODULE.weight` is a tensor of the checkpoint; other names are passed over
+ */
+export async function saveAdapter(
+  dir: string,
+  folder: ModelFolder,
+  weights: Map<string, HostTensor>,
+  { rank, alpha, targets }: AdapterSettings,
+): Promise<void> {
+  await mkdir(dir, { recursive: true })
+  const own = [...weights].filter(([name]) => /\.lora_[AB]\.weight$/.test(name))
+  const modules = own.map(([name]) => renamed(name.replace(/\.lora_[AB]\.weight$/, ''), MODULES))
+  await writeFiles(dir, {
+    'adapter_config.json': {
+      peft_type: 'LORA',
+      task_type: 'CAUSAL_LM',
+      base_model_name_or_path: folder.path,
+      r: rank,
+      lora_alpha: alpha,
+      lora_dropout: 0,
+      bias: 'none',
+      // By name alone q_proj would also be found in the vision tower.
+      target_modules: folder.kind === 'lm' ? targets : [...new Set(modules)].sort(),
+      inference_mode: true,
+    },
+  })
+  const tensors = own.map(([name, host]) => [`base_model.model.${renamed(name, MODULES)}`, tensorOf(host)] as const)
+  await writeSafetensors(join(dir, 'adapter_model.safetensors'), new Map(tensors), dir)
+}
+
+/** Reads an adapter; its weights get the names that `saveAdapter` takes. Throws a UserError where it is none we know. */
+export async function readAdapter(dir: string): Promise<AdapterSettings & { weights: Map<string, HostTensor> }> {
+  const config = await readJson(dir, 'adapter_config.json')
+  if (!config) throw new UserError(`${dir}: expected a PEFT adapter, found no adapter_config.json in it`)
+  if (config.peft_type !== 'LORA' || config.use_dora || config.use_rslora) {
+    throw new UserError(`${dir}: expected a plain LoRA adapter, got ${config.peft_type} with variations`)
+  }
+  const { folder, tensors } = await readSafetensors(join(dir, 'adapter_model.safetensors'))
+  const back = MODULES.map(([ours, theirs]): [string, string] => [theirs, ours])
+  const weights = new Map<string, HostTensor>()
+  for (const [name, tensor] of tensors) {
+    weights.set(renamed(name.replace(/^base_model\.model\./, ''), back), await loadTensor(tensor, folder, true))
+  }
+  return {
+    rank: config.r as number,
+    alpha: config.lora_alpha as number,
+    targets: [config.target_modules].flat() as string[],
+    weights,
+  }
+}
+
+function renamed(name: string, table: [string, string][]): string {
+  const [from, to] = table.find(([from]) => name.startsWith(from)) ?? ['', '']
+  return to + name.slice(from.length)
+}

@@ -1,0 +1,68 @@
+/** What `config.json` and `generation_config.json` say that more than one part of the house asks for. */
+
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { UserError } from '../errors.ts'
+import { headDim, type Qwen2Config } from './builders/qwen2.ts'
+
+/** `config.json` as it is. */
+export type Config = { model_type: string } & Record<string, unknown>
+
+export interface Decoder {
+  layers: number
+  kvHeads: number
+  headDim: number
+  hidden: number
+  vocab: number
+}
+
+/** A JSON file of a model folder; undefined where it is absent. Throws a UserError where it is not JSON. */
+export async function readJson<T = Record<string, unknown>>(folder: string, name: string): Promise<T | undefined> {
+  const path = join(folder, name)
+  if (!existsSync(path)) return undefined
+  const text = await readFile(path, 'utf8')
+  try {
+    return JSON.parse(text) as T
+  } catch (error) {
+    throw new UserError(`${path}: expected JSON: ${(error as Error).message}`)
+  }
+}
+
+/** The language model's own config: all of it, or the part of a vision-language model that is one. */
+export const textConfig = (config: Config) =>
+  (config.text_config ?? config) as unknown as Qwen2Config & Record<string, unknown>
+
+/** The sizes of a decoder. Throws a UserError that names the field which is missing. */
+export function decoderOf(config: Config, path: string): Decoder {
+  const text = textConfig(config)
+  const need = (field: string): number => {
+    if (typeof text[field] === 'number') return text[field]
+    const place = config.text_config ? 'text_config.' : ''
+    throw new UserError(`${join(path, 'config.json')}: expected a number at ${place}${field}, got ${text[field]}`)
+  }
+  need('num_attention_heads')
+  return {
+    layers: need('num_hidden_layers'),
+    hidden: need('hidden_size'),
+    vocab: need('vocab_size'),
+    kvHeads: (text.num_key_value_heads as number | undefined) ?? need('num_attention_heads'),
+    headDim: headDim(text),
+  }
+}
+
+/** The tokens that end a response, from the first file that names any. */
+export async function eosOf(path: string, config: Config, generation: Record<string, unknown>): Promise<number[]> {
+  for (const held of [generation.eos_token_id, config.eos_token_id, textConfig(config).eos_token_id]) {
+    if (typeof held === 'number') return [held]
+    if (Array.isArray(held) && held.length > 0) return held as number[]
+  }
+  type Tokenizer = { added_tokens?: { id: number; content: string }[] }
+  const [settings, tokenizer] = [
+    await readJson(path, 'tokenizer_config.json'),
+    await readJson<Tokenizer>(path, 'tokenizer.json'),
+  ]
+  const token = settings?.eos_token as string | { content: string } | undefined
+  const content = typeof token === 'object' ? token?.content : token
+  return (tokenizer?.added_tokens ?? []).filter(added => added.content === content).map(added => added.id)
+}

@@ -1,0 +1,120 @@
+/**
+ * A model folder, as the Hub and transformers.js lay it out, opened for reading: its configs, the sizes of its decoder,
+ * its graphs. A plain checkpoint (config.json and model.safetensors, no onnx/) of an architecture that has a builder
+ * will do as well: its graphs are then built in memory, their initializers pointing into the checkpoint.
+ */
+
+import { existsSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { UserError } from '../errors.ts'
+import type { Model } from '../graph/ir.ts'
+import { modelOf, readModel } from '../graph/proto.ts'
+import { buildGraphs } from './builders/index.ts'
+import { type Config, type Decoder, decoderOf, eosOf, readJson } from './config.ts'
+import { resolveModel } from './hub.ts'
+import { type Checkpoint, openCheckpoint } from './safetensors.ts'
+
+export interface ModelFolder {
+  /** Absolute. */
+  path: string
+  /** Where the graphs' external data lie: `openSession`'s `folder`. Absolute. */
+  onnx: string
+  config: Config
+  generationConfig: Record<string, unknown>
+  kind: 'vlm' | 'lm'
+  /** Names of the graphs: vision_encoder, embed_tokens and decoder_model_merged, or model. */
+  graphs: string[]
+  /** A graph, parsed once: do not change it, `inline` it. Its initializers are external, in `onnx`. */
+  graph(name: string): Promise<Model>
+  decoder: Decoder
+  /** Tokens that end a response; may be empty. */
+  eos: number[]
+  /** The placeholder that stands for one image feature. */
+  imageToken?: number
+  /** The safetensors checkpoint, where the folder has one. */
+  checkpoint?: Checkpoint
+}
+
+export interface FolderOptions {
+  /** Which of the Hub's variants: `fp16` reads `decoder_model_merged_fp16.onnx`. Default: the one without a suffix. */
+  dtype?: string
+}
+
+const GRAPHS = { vlm: ['vision_encoder', 'embed_tokens', 'decoder_model_merged'], lm: ['model'] }
+
+/** Opens a folder or a Hub id. Throws a UserError that says what is missing and what to do. */
+export async function openFolder(idOrPath: string, options: FolderOptions = {}): Promise<ModelFolder> {
+  const path = resolve(await resolveModel(idOrPath, options))
+  const config = await readJson<Config>(path, 'config.json')
+  if (!config) throw new UserError(`${path}: expected a model folder, found no config.json in it`)
+  if (typeof config.model_type !== 'string') {
+    throw new UserError(`${join(path, 'config.json')}: expected a model_type, got ${config.model_type}`)
+  }
+  const generationConfig = (await readJson(path, 'generation_config.json')) ?? {}
+  const kind = config.vision_config ? 'vlm' : 'lm'
+  const checkpoint = await openCheckpoint(path)
+  const source = existsSync(join(path, 'onnx')) ? await files(path, kind, options) : built(path, config, checkpoint)
+  const imageToken = (config.image_token_index ?? config.image_token_id) as number | undefined
+  return {
+    path,
+    config,
+    generationConfig,
+    kind,
+    graphs: GRAPHS[kind],
+    decoder: decoderOf(config, path),
+    eos: await eosOf(path, config, generationConfig),
+    ...(imageToken !== undefined && { imageToken }),
+    ...(checkpoint && { checkpoint }),
+    ...source,
+  }
+}
+
+type Source = Pick<ModelFolder, 'onnx' | 'graph'>
+
+/** Graphs from `onnx/`. */
+async function files(path: string, kind: 'vlm' | 'lm', { dtype }: FolderOptions): Promise<Source> {
+  const onnx = join(path, 'onnx')
+  const suffix = !dtype || dtype === 'fp32' ? '' : dtype === 'q8' ? '_quantized' : `_${dtype}`
+  const fileOf = (name: string) => `${name}${suffix}.onnx`
+  const present = (await readdir(onnx)).filter(file => file.endsWith('.onnx')).sort()
+  const missing = GRAPHS[kind].map(fileOf).filter(file => !present.includes(file))
+  if (missing.length > 0) {
+    const found = present.length ? `found ${present.join(', ')}` : 'found no .onnx file'
+    const others = present.some(file => file.startsWith(`${GRAPHS[kind][0]}_`)) ? '. Choose a variant by --dtype' : ''
+    throw new UserError(`${onnx}: expected ${missing.join(', ')} of a ${kind} model; ${found}${others}`)
+  }
+  const parsed = new Map<string, Promise<Model>>()
+  const read = async (name: string) => readModel(await readFile(join(onnx, fileOf(name))))
+  return { onnx, graph: name => once(parsed, name, () => read(name)) }
+}
+
+/** Graphs built over the checkpoint. */
+function built(path: string, config: Config, checkpoint: Checkpoint | undefined): Source {
+  if (!checkpoint) {
+    throw new UserError(`${path}: expected onnx/*.onnx or model.safetensors beside config.json, found neither`)
+  }
+  const graphs = buildGraphs(config, weightsOf(checkpoint, path))
+  const made = new Map<string, Promise<Model>>()
+  return { onnx: checkpoint.folder, graph: name => once(made, name, async () => modelOf(graphs[name])) }
+}
+
+/** The builders' way into a checkpoint. Throws a UserError for a tensor that is absent or of another shape. */
+export function weightsOf(checkpoint: Checkpoint, path: string) {
+  return (name: string, shape: number[]) => {
+    const tensor = checkpoint.tensors.get(name) ?? checkpoint.tensors.get(classic(name))
+    if (!tensor) throw new UserError(`${path}: the checkpoint has no tensor ${name}, which its config.json asks for`)
+    if (tensor.shape.join() !== shape.join()) {
+      throw new UserError(`${path}: tensor ${name}: expected shape [${shape}] by config.json, got [${tensor.shape}]`)
+    }
+    return tensor
+  }
+}
+
+/** Before transformers 5 the tower stood one level deeper. */
+export const classic = (name: string) => name.replace(/^vision_tower\./, 'vision_tower.vision_model.')
+
+function once<K, V>(cache: Map<K, V>, key: K, make: () => V): V {
+  if (!cache.has(key)) cache.set(key, make())
+  return cache.get(key)!
+}

@@ -1,0 +1,217 @@
+/**
+ * Safetensors files: eight bytes of header length, a JSON header, the tensors one after the other. Reading gives
+ * references (file, offset, length), the very thing that an ONNX external initializer is, so a weight is looked at
+ * only by what needs its numbers. Sharded checkpoints are read through their index. Left out: dtypes that the IR lacks.
+ */
+
+import { createReadStream, createWriteStream, existsSync } from 'node:fs'
+import { open, readFile, realpath } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { finished } from 'node:stream/promises'
+import { UserError } from '../errors.ts'
+import { bytesOf, type DType, sizeOf, type Tensor } from '../graph/ir.ts'
+import type { Data, HostTensor } from '../graph/session.ts'
+
+const CODES: Record<string, DType> = {
+  F64: 'float64', F32: 'float32', F16: 'float16', BF16: 'bfloat16', I64: 'int64', I32: 'int32', I16: 'int16',
+  I8: 'int8', U64: 'uint64', U32: 'uint32', U16: 'uint16', U8: 'uint8', BOOL: 'bool',
+} // biome-ignore format: a table
+
+const codeOf = (dtype: DType) => Object.keys(CODES).find(code => CODES[code] === dtype)
+
+/** Files are read and written in pieces of this many bytes. */
+const PIECE = 1 << 20
+
+/** Tensors of a checkpoint, by name, and the folder that their files are in (a true folder, no symbolic link). */
+export interface Checkpoint {
+  folder: string
+  tensors: Map<string, Tensor>
+}
+
+interface Header {
+  [name: string]: { dtype: string; shape: number[]; data_offsets: [number, number] }
+}
+
+/** The checkpoint in a model folder (one file, or shards with their index), or undefined where there is none. */
+export async function openCheckpoint(path: string): Promise<Checkpoint | undefined> {
+  // Our own folders keep it in onnx/; the link to it from above may not have survived a copy.
+  const single = ['onnx/model.safetensors', 'model.safetensors']
+    .map(file => join(path, file))
+    .find(file => existsSync(file))
+  if (single) return readSafetensors(single)
+  const index = join(path, 'model.safetensors.index.json')
+  if (!existsSync(index)) return undefined
+  const { weight_map } = JSON.parse(await readFile(index, 'utf8')) as { weight_map: Record<string, string> }
+  const shards = await Promise.all([...new Set(Object.values(weight_map))].map(f => readSafetensors(join(path, f))))
+  const folders = new Set(shards.map(shard => shard.folder))
+  if (folders.size > 1) throw new UserError(`${path}: the shards of the checkpoint lie in different folders`)
+  const tensors = new Map(shards.flatMap(shard => [...shard.tensors]))
+  for (const name of Object.keys(weight_map)) {
+    if (!tensors.has(name)) throw new UserError(`${index}: no shard has the tensor ${name}. Fetch the model again.`)
+  }
+  return { folder: shards[0].folder, tensors }
+}
+
+/** Reads the header of one file. Throws a UserError where it is not a whole safetensors file. */
+export async function readSafetensors(path: string): Promise<Checkpoint> {
+  const real = await realpath(path).catch(() => {
+    throw new UserError(`${path}: expected a .safetensors file, found none`)
+  })
+  const file = await open(real)
+  try {
+    const { size } = await file.stat()
+    const length = size < 8 ? -1 : Number((await file.read(Buffer.alloc(8), 0, 8, 0)).buffer.readBigUInt64LE())
+    const broken = (why: string) => new UserError(`${path}: not a whole .safetensors file (${why}). Fetch it again.`)
+    if (length < 2 || length > size - 8) throw broken(`${size} bytes, header of ${length}`)
+    const text = (await file.read(Buffer.alloc(length), 0, length, 8)).buffer.toString('utf8')
+    const { __metadata__, ...entries } = parsed(text, broken)
+    const tensors = new Map<string, Tensor>()
+    for (const [name, { dtype, shape, data_offsets }] of Object.entries(entries)) {
+      const [begin, end] = data_offsets
+      if (!CODES[dtype]) throw new UserError(`${path}: tensor ${name} has dtype ${dtype}, which is not supported`)
+      if (8 + length + end > size) throw broken(`${size} bytes, tensor ${name} ends at ${8 + length + end}`)
+      const reference = { file: basename(real), offset: 8 + length + begin, length: end - begin }
+      tensors.set(name, { dtype: CODES[dtype], shape, ...reference })
+    }
+    return { folder: dirname(real), tensors }
+  } finally {
+    await file.close()
+  }
+}
+
+function parsed(text: string, broken: (why: string) => Error): Header & { __metadata__?: unknown } {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw broken('its header is not JSON')
+  }
+}
+
+/** The bytes of a tensor, from memory or from its file in `folder`. */
+export async function tensorBytes(tensor: Tensor, folder: string): Promise<Uint8Array> {
+  if ('data' in tensor) return tensor.data
+  const file = await open(join(folder, tensor.file))
+  try {
+    const bytes = new Uint8Array(tensor.length)
+    for (let at = 0; at < bytes.length; ) {
+      const { bytesRead } = await file.read(bytes, at, Math.min(bytes.length - at, 1 << 30), tensor.offset + at)
+      if (bytesRead === 0) throw new UserError(`${join(folder, tensor.file)}: ends too early. Fetch it again.`)
+      at += bytesRead
+    }
+    return bytes
+  } finally {
+    await file.close()
+  }
+}
+
+/** A tensor's numbers. 16-bit floats come as their bits in a Uint16Array, except where `float32` asks for them whole. */
+export async function loadTensor(tensor: Tensor, folder: string, float32 = false): Promise<HostTensor> {
+  const host = hostTensor(tensor, await tensorBytes(tensor, folder))
+  if (!float32 || host.dtype === 'float32') return host
+  if (host.dtype !== 'bfloat16' && host.dtype !== 'float16') throw new Error(`${host.dtype} is not a float to widen`)
+  const widen = host.dtype === 'bfloat16' ? fromBfloat16 : fromFloat16
+  return { ...host, dtype: 'float32', data: Float32Array.from(host.data as Uint16Array, widen) }
+}
+
+const word = new Uint32Array(1)
+const single = new Float32Array(word.buffer)
+
+function fromBfloat16(bits: number): number {
+  word[0] = bits << 16
+  return single[0]
+}
+
+/** IEEE 754 binary16. */
+function fromFloat16(bits: number): number {
+  const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023]
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY
+  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024))
+}
+
+const ARRAYS: Partial<Record<DType, new (buffer: ArrayBuffer, offset: number, length: number) => Data>> = {
+  float64: Float64Array, float32: Float32Array, int64: BigInt64Array, uint64: BigUint64Array, int32: Int32Array,
+  uint32: Uint32Array, int16: Int16Array, uint16: Uint16Array, float16: Uint16Array, bfloat16: Uint16Array,
+  int8: Int8Array, uint8: Uint8Array, bool: Uint8Array,
+} // biome-ignore format: a table
+
+function hostTensor({ dtype, shape }: Tensor, bytes: Uint8Array): HostTensor {
+  const width = bytesOf(dtype)
+  const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice()
+  const make = ARRAYS[dtype]!
+  const data = new make(aligned.buffer as ArrayBuffer, aligned.byteOffset, aligned.byteLength / width)
+  return { dtype, shape, data }
+}
+
+/** A tensor in memory as the IR has it; the bytes are shared. */
+export const tensorOf = ({ dtype, shape, data }: HostTensor): Tensor => ({
+  dtype,
+  shape,
+  data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+})
+
+/**
+ * Where each tensor will lie, and the header that says so. As Hugging Face lays them: wide dtypes first, then by name,
+ * the header padded so that the data begin at a multiple of eight.
+ */
+export function layout(tensors: Map<string, { dtype: DType; shape: number[] }>, file: string) {
+  const order = [...tensors].sort(
+    ([a, s], [b, t]) => bytesOf(t.dtype) - bytesOf(s.dtype) || (a < b ? -1 : a > b ? 1 : 0),
+  )
+  const entries: Record<string, unknown> = { __metadata__: { format: 'pt' } }
+  let at = 0
+  const spans = order.map(([name, { dtype, shape }]) => {
+    const length = sizeOf(shape) * bytesOf(dtype)
+    entries[name] = { dtype: codeOf(dtype), shape, data_offsets: [at, at + length] }
+    at += length
+    return { name, dtype, shape, offset: at - length, length }
+  })
+  const json = Buffer.from(JSON.stringify(entries))
+  const header = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ')
+  header.writeBigUInt64LE(BigInt(header.length - 8))
+  json.copy(header, 8)
+  const references = new Map<string, Tensor>(
+    spans.map(({ name, dtype, shape, offset, length }) => [
+      name,
+      { dtype, shape, file, offset: header.length + offset, length },
+    ]),
+  )
+  return { header, references }
+}
+
+/**
+ * Writes a file, holding no more than one piece of it.
+ *
+ * @param folder where the files are that tensors refer to
+ * @returns the tensors as references into the new file, in their order there
+ */
+export async function writeSafetensors(path: string, tensors: Map<string, Tensor>, folder: string) {
+  const { header, references } = layout(tensors, basename(path))
+  const out = createWriteStream(path)
+  const done = finished(out)
+  done.catch(() => {}) // awaited below; until then it must not count as unhandled
+  const write = async (bytes: Uint8Array) => {
+    if (!out.write(bytes) && !out.errored)
+      await Promise.race([new Promise<void>(free => out.once('drain', () => free())), done])
+  }
+  await write(header)
+  for (const [name, { length }] of references as Map<string, { length: number }>) {
+    let written = 0
+    for await (const piece of pieces(tensors.get(name)!, folder)) {
+      await write(piece)
+      written += piece.length
+    }
+    if (written !== length) throw new Error(`tensor ${name}: expected ${length} bytes, got ${written}`)
+  }
+  out.end()
+  await done
+  return references
+}
+
+async function* pieces(tensor: Tensor, folder: string): AsyncGenerator<Uint8Array> {
+  if ('data' in tensor) {
+    for (let at = 0; at < tensor.data.length; at += PIECE) yield tensor.data.subarray(at, at + PIECE)
+  } else if (tensor.length > 0) {
+    const { offset: start, length } = tensor
+    yield* createReadStream(join(folder, tensor.file), { start, end: start + length - 1, highWaterMark: PIECE })
+  }
+}

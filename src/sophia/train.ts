@@ -1,0 +1,93 @@
+/**
+ * train: the update (Algorithm 1, line 5). Reads all rows, turns them into examples by Eq. 7's objective, and hands them
+ * to the trainer, which knows nothing of the method.
+ */
+import { existsSync } from 'node:fs'
+import { UserError } from '../errors.ts'
+import type { Format } from '../io/formats.ts'
+import { loadImage } from '../io/images.ts'
+import { openSource } from '../io/source.ts'
+import { exit } from '../io/stage.ts'
+import type { ModelFolder } from '../models/folder.ts'
+import { Dataset } from '../train/dataset.ts'
+import { exampleOf, type Skipped } from '../train/rows.ts'
+import { type TrainOptions, train } from '../train/train.ts'
+import { exampleOf as ownForm, tokenWeights } from './objective.ts'
+import { promptsFor } from './prompts.ts'
+
+/** Tokens of a micro-batch. The CPU is fastest where activations stay in its caches (test/LOG.md); a GPU wants work. */
+const MICRO_TOKENS = { cpu: 1024, cuda: 8192, webgpu: 8192 }
+
+export interface TrainFlags extends Omit<TrainOptions, 'weigh' | 'microTokens'> {
+  microTokens?: number
+  input: string
+  from?: Format
+  model: string
+  /** Where pictures' paths start from; the input's folder where absent. */
+  images?: string
+  allowRemote: boolean
+  /** Only the first rows. */
+  limit?: number
+  /** Tokens of an example at most. */
+  maxLength: number
+}
+
+/** Runs the stage. @returns the exit code */
+export async function runTrain(flags: TrainFlags): Promise<number> {
+  const { output, resume, quiet } = flags
+  const say = (line: string) => quiet || process.stderr.write(`${line}\n`)
+  if (existsSync(output)) {
+    if (!resume) throw new UserError(`${output}: exists already. Choose another folder, or remove it`, 2)
+    say(`${output} is complete: nothing to resume`)
+    return exit.done
+  }
+  let stopped: NodeJS.Signals | undefined
+  const hear = (signal: NodeJS.Signals) => {
+    if (stopped) process.exit(exit.interrupted) // a second signal does not wait
+    stopped = signal
+    say('train: stopping after this step; once more ends at once')
+  }
+  process.on('SIGINT', hear).on('SIGTERM', hear)
+  try {
+    const { openFolder } = await import('../models/folder.ts')
+    const { resolveDevice } = await import('../graph/session.ts')
+    const folder = await openFolder(flags.model)
+    const data = await readData(flags, folder, say)
+    const device = await resolveDevice(flags.device)
+    const microTokens = flags.microTokens ?? MICRO_TOKENS[device]
+    const options = { ...flags, device, microTokens, weigh: tokenWeights }
+    if (await train(folder, data, options, () => stopped !== undefined)) return exit.done
+    say(`sophia train: interrupted; ${output}.part holds what is done: go on with --resume`)
+    return stopped === 'SIGTERM' ? 143 : exit.interrupted
+  } finally {
+    process.removeListener('SIGINT', hear).removeListener('SIGTERM', hear)
+  }
+}
+
+async function readData(flags: TrainFlags, folder: ModelFolder, say: (line: string) => void): Promise<Dataset> {
+  const { openChat } = await import('../models/chat.ts')
+  const source = openSource(flags.input, flags.from)
+  const prompts = promptsFor(folder.path)
+  const where = { folder: flags.images ?? source.folder, allowRemote: flags.allowRemote }
+  const load = async (reference: unknown) => Uint8Array.from(await loadImage(reference, where))
+  const data = new Dataset({ chat: await openChat(folder), eos: folder.eos, load, maxLength: flags.maxLength })
+  const skipped: Skipped = { failed: 0, unrewarded: 0 }
+  let rows = 0
+  for await (const batch of source.batches()) {
+    for (const row of batch) {
+      if (rows >= (flags.limit ?? Number.POSITIVE_INFINITY)) break
+      const example = exampleOf(row, `${source.name}: row ${++rows}`, skipped, r => ownForm(r, prompts))
+      if (example) await data.add(example)
+    }
+  }
+  const count = (n: number, what: string) => (n > 0 ? ` · ${n.toLocaleString('en')} ${what}` : '')
+  const notes = [
+    count(skipped.unrewarded, 'without reward'),
+    count(skipped.failed, 'with an error'),
+    count(data.tooLong, `longer than ${flags.maxLength} tokens`),
+  ]
+  const learnt = data.entries.length
+  say(`train: ${rows.toLocaleString('en')} rows · ${learnt.toLocaleString('en')} examples${notes.join('')}`)
+  if (learnt === 0) throw new UserError(`${source.name}: no row to learn from (${rows} rows${notes.join('')})`)
+  return data
+}

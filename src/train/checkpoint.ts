@@ -1,0 +1,81 @@
+/**
+ * A run that can be taken up: weights, moments, the step, the watch's memory, and the settings that all of it depends
+ * on. A checkpoint is a folder `step-N` that appears whole, by rename; the one before it is removed only then, so the
+ * last good one is always there. The data position follows from the step and the seed (batches.ts).
+ */
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { UserError } from '../errors.ts'
+import type { HostTensor } from '../graph/session.ts'
+import { loadTensor, readSafetensors, tensorOf, writeSafetensors } from '../models/safetensors.ts'
+import type { State } from './trainer.ts'
+import type { WatchState } from './watch.ts'
+
+/** Everything that a run's weights depend on, by the name that the user knows it by. */
+export type Settings = Record<string, unknown>
+
+export interface Saved {
+  state: State
+  watch: WatchState
+}
+
+const KINDS = ['weights', 'first', 'second'] as const
+
+/** Where the checkpoints of a run that writes `out` lie. */
+export const runFolder = (out: string) => `${out.replace(/\/+$/, '')}.part`
+
+export async function saveCheckpoint(folder: string, { state, watch }: Saved, settings: Settings): Promise<void> {
+  mkdirSync(folder, { recursive: true })
+  const name = `step-${String(state.step).padStart(8, '0')}`
+  const [growing, path] = [join(folder, `${name}.tmp`), join(folder, name)]
+  rmSync(growing, { recursive: true, force: true })
+  mkdirSync(growing)
+  const tensors = KINDS.flatMap(kind =>
+    [...state[kind]].map(([key, tensor]) => [`${kind}/${key}`, tensorOf(tensor)] as const),
+  )
+  await writeSafetensors(join(growing, 'state.safetensors'), new Map(tensors), growing)
+  writeFileSync(join(growing, 'state.json'), `${JSON.stringify({ step: state.step, watch, settings }, null, 2)}\n`)
+  rmSync(path, { recursive: true, force: true })
+  renameSync(growing, path)
+  for (const other of readdirSync(folder)) {
+    if (/^step-\d+/.test(other) && other !== name) rmSync(join(folder, other), { recursive: true, force: true })
+  }
+}
+
+/**
+ * The newest whole checkpoint in `folder`, or undefined where there is none.
+ *
+ * @throws UserError where the run was started with other settings
+ */
+export async function loadCheckpoint(folder: string, settings: Settings): Promise<Saved | undefined> {
+  const names = existsSync(folder) ? readdirSync(folder).filter(name => /^step-\d+$/.test(name)) : []
+  const newest = names.sort().at(-1)
+  if (!newest) return undefined
+  const path = join(folder, newest)
+  const saved = JSON.parse(readFileSync(join(path, 'state.json'), 'utf8')) as {
+    step: number
+    watch: WatchState
+    settings: Settings
+  }
+  compare(saved.settings, JSON.parse(JSON.stringify(settings)), path)
+  const { folder: real, tensors } = await readSafetensors(join(path, 'state.safetensors'))
+  const state: State = { step: saved.step, weights: new Map(), first: new Map(), second: new Map() }
+  for (const [key, tensor] of tensors) {
+    const [kind, ...name] = key.split('/')
+    const held: Map<string, HostTensor> = state[kind as (typeof KINDS)[number]]
+    held.set(name.join('/'), await loadTensor(tensor, real))
+  }
+  return { state, watch: saved.watch }
+}
+
+function compare(was: Settings, is: Settings, path: string): void {
+  const keys = [...new Set([...Object.keys(was), ...Object.keys(is)])]
+  const other = keys.filter(key => JSON.stringify(was[key]) !== JSON.stringify(is[key]))
+  if (other.length === 0) return
+  const differences = other.map(key => `${key} was ${JSON.stringify(was[key])} and is ${JSON.stringify(is[key])}`)
+  throw new UserError(
+    `--resume: ${path} was made by a run with other settings: ${differences.join('; ')}. ` +
+      'Give the same ones, or start anew without --resume',
+  )
+}

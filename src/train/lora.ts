@@ -1,0 +1,102 @@
+/**
+ * Low-rank adapters (Hu et al. 2021): every product x Wᵀ whose weight is a target becomes x Wᵀ + s · (x Aᵀ) Bᵀ with
+ * s = alpha / rank; A (rank, in) and B (out, rank) are trained and W is not. B starts at zero, so the first step starts
+ * at the model. Left out: dropout, and adapters on embeddings, norms and the vision tower.
+ */
+
+import { Graph, type Node, type Tensor } from '../graph/ir.ts'
+import { modelOf } from '../graph/proto.ts'
+import { type HostTensor, openSession } from '../graph/session.ts'
+import { stream } from '../random.ts'
+
+export interface LoraOptions {
+  rank: number
+  alpha: number
+  seed: number
+}
+
+/** PEFT's names of the modules that get an adapter. */
+export const TARGETS = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']
+
+export interface Adapter {
+  /** The weight that it adapts: (out, in). */
+  weight: string
+  /** Names and starting values of A (rank, in) and B (out, rank). */
+  a: { name: string; start: Tensor }
+  b: { name: string; start: Tensor }
+}
+
+/** The graph with adapters beside its target weights. */
+export function withAdapters(graph: Graph, options: LoraOptions): { graph: Graph; adapters: Adapter[] } {
+  const result = new Graph(graph.name)
+  for (const input of graph.inputs) result.input(input, graph.type(input).dtype, graph.shape(input)!)
+  for (const [name, tensor] of graph.initializers) result.weight(name, tensor)
+  for (const [name, integers] of graph.known) result.known.set(name, integers)
+  const makers = graph.producers()
+  const adapters: Adapter[] = []
+  for (const node of graph.nodes) {
+    const weight = targetOf(graph, node, makers)
+    if (!weight) {
+      result.add(node)
+      continue
+    }
+    const adapter = fresh(weight, graph.shape(weight) as number[], options)
+    adapters.push(adapter)
+    for (const { name, start } of [adapter.a, adapter.b]) result.weight(name, start)
+    const [output] = node.outputs
+    const plain = `${output}/plain`
+    result.add({ ...node, outputs: [plain] })
+    const times = (x: string, name: string) => result.op('MatMul', [x, result.op('Transpose', [name], { perm: [1, 0] })])
+    const low = times(times(node.inputs[0], adapter.a.name), adapter.b.name) // (…, in) → (…, rank) → (…, out)
+    const scaled = result.op('Mul', [low, result.scalar(options.alpha / options.rank)])
+    result.add({ op: 'Add', domain: '', name: `${output}/adapted`, inputs: [plain, scaled], outputs: [output], attrs: {} })
+  }
+  result.outputs = [...graph.outputs]
+  return { graph: result, adapters }
+}
+
+/** The weight W of a node MatMul(x, Transpose(W)) where W is a target. */
+function targetOf(graph: Graph, node: Node, makers: Map<string, Node>): string | undefined {
+  if (node.op !== 'MatMul') return undefined
+  const transpose = makers.get(node.inputs[1])
+  const weight = transpose?.op === 'Transpose' ? transpose.inputs[0] : undefined
+  if (!weight || !graph.initializers.has(weight)) return undefined
+  return TARGETS.some(target => weight.endsWith(`.${target}.weight`)) ? weight : undefined
+}
+
+/** A uniform in ±1/√in, as PEFT has it (Kaiming with a = √5); B zero. */
+function fresh(weight: string, [out, into]: number[], { rank, seed }: LoraOptions): Adapter {
+  const module = weight.slice(0, -'.weight'.length)
+  const draw = stream(seed, 'lora', module)
+  const a = Float32Array.from({ length: rank * into }, () => (2 * draw() - 1) / Math.sqrt(into))
+  const tensor = (shape: number[], data: Float32Array): Tensor => ({
+    dtype: 'float32',
+    shape,
+    data: new Uint8Array(data.buffer),
+  })
+  return {
+    weight,
+    a: { name: `${module}.lora_A.weight`, start: tensor([rank, into], a) },
+    b: { name: `${module}.lora_B.weight`, start: tensor([out, rank], new Float32Array(out * rank)) },
+  }
+}
+
+/** W + s B A for every adapter, one after the other. */
+export async function merged(
+  adapters: Adapter[],
+  values: Map<string, HostTensor>,
+  weightOf: (name: string) => Promise<HostTensor>,
+  { rank, alpha }: Pick<LoraOptions, 'rank' | 'alpha'>,
+): Promise<Map<string, HostTensor>> {
+  const g = new Graph('merge')
+  const [w, a, b] = [['out', 'in'], ['rank', 'in'], ['out', 'rank']].map((shape, i) => g.input('wab'[i], 'float32', shape)) // biome-ignore format: one thought
+  g.output(g.op('Add', [w, g.op('Mul', [g.op('MatMul', [b, a]), g.scalar(alpha / rank)])]), 'merged')
+  const session = await openSession(modelOf(g))
+  const result = new Map<string, HostTensor>()
+  for (const { weight, a, b } of adapters) {
+    const feeds = { w: await weightOf(weight), a: values.get(a.name)!, b: values.get(b.name)! }
+    result.set(weight, (await session.run(feeds)).merged)
+  }
+  await session.close()
+  return result
+}

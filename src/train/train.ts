@@ -1,0 +1,146 @@
+/**
+ * The training loop, top to bottom. Each step: pick the sequences, weigh their tokens, run the step graph, look whether
+ * all is well, log, and now and then save. The method (which rows, what weights) comes in from above.
+ * Left out: several machines, mixed precision, evaluation along the way (`eval` is its own stage).
+ */
+
+import { existsSync, renameSync, rmSync } from 'node:fs'
+import { UserError } from '../errors.ts'
+import type { Device } from '../graph/session.ts'
+import type { ModelFolder } from '../models/folder.ts'
+import { microBatches, stepsPerEpoch } from './batches.ts'
+import { loadCheckpoint, runFolder, type Settings, saveCheckpoint } from './checkpoint.ts'
+import type { Dataset } from './dataset.ts'
+import { openLog, startNews } from './log.ts'
+import { openPolicy, type Policy, startingWeights } from './policy.ts'
+import { learningRate } from './schedule.ts'
+import { buildStep } from './step.ts'
+import { saveModel } from './result.ts'
+import { freshState, Trainer } from './trainer.ts'
+import { Watch } from './watch.ts'
+
+export interface TrainOptions {
+  /** The folder that is written. */
+  output: string
+  resume: boolean
+  lr: number
+  weightDecay: number
+  betas: [number, number]
+  clip: number
+  /** Sequences a step. */
+  batchSize: number
+  epochs: number
+  maxSteps?: number
+  warmup: number
+  lrFloor: number
+  microTokens: number
+  trainVision: boolean
+  lora?: { rank: number; alpha: number }
+  seed: number
+  /** Steps from checkpoint to checkpoint. */
+  saveEvery: number
+  device: Device
+  threads: number
+  /** File of the log; standard output where absent. */
+  log?: string
+  quiet: boolean
+  /** What each token of a sequence weighs in its step, from rewards and learnt lengths (Eq. 7). */
+  weigh: (rewards: number[], lengths: number[]) => number[]
+}
+
+/**
+ * Trains the model in `folder` on `data` and writes a model folder.
+ *
+ * @param interrupted says whether the user wants to stop; the run is saved then and can be taken up
+ * @returns whether it came to its end
+ * @throws UserError where the run diverges; the last good checkpoint stays
+ */
+export async function train(
+  folder: ModelFolder,
+  data: Dataset,
+  options: TrainOptions,
+  interrupted: () => boolean = () => false,
+): Promise<boolean> {
+  const { output, batchSize, microTokens, seed, lr, lrFloor, saveEvery, quiet } = options
+  const sizes = { lengths: data.lengths, images: data.images }
+  const perEpoch = stepsPerEpoch(data.entries.length, batchSize)
+  const steps = Math.min(options.maxSteps ?? Number.POSITIVE_INFINITY, Math.ceil(perEpoch * options.epochs))
+  const schedule = { lr, steps, warmup: options.warmup, floor: lrFloor }
+  const lora = options.lora && { ...options.lora, seed }
+  const policy = await openPolicy(folder, { trainVision: options.trainVision, lora })
+
+  const run = runFolder(output)
+  const settings = settingsOf(options, folder, data)
+  const saved = options.resume ? await loadCheckpoint(run, settings) : undefined
+  if (!saved) rmSync(run, { recursive: true, force: true })
+  const state = saved?.state ?? freshState(policy.trained, await startingWeights(policy.trained, folder))
+  const watch = new Watch(saved?.watch)
+  const trainer = await openTrainer(folder, policy, state, options)
+  const log = openLog(options.log, state.step)
+  const news = startNews(steps, quiet)
+  const save = () => saveCheckpoint(run, { state, watch: watch.state }, settings)
+
+  try {
+    while (state.step < steps) {
+      const step = state.step + 1
+      const started = performance.now()
+      const micro = microBatches(step, sizes, { batchSize, microTokens, seed })
+      const entries = micro.flat().map(index => data.entries[index])
+      const weights = options.weigh(entries.map(entry => entry.weight), entries.map(entry => entry.targets)) // biome-ignore format: one thought
+      const rate = learningRate(step, schedule)
+      const batch = await data.batch(micro, weights)
+      const result = await trainer.step(batch, rate, interrupted)
+      if (result) {
+        watch.see(step, result.loss, result.gradNorm, adviceOf(run, existsSync(run)))
+        const seconds = (performance.now() - started) / 1000
+        const line = {
+          step,
+          epoch: Math.ceil(step / perEpoch),
+          loss: result.loss,
+          lr: rate,
+          grad_norm: result.gradNorm,
+          tokens: result.targets,
+          tokens_per_second: result.tokens / seconds,
+          logprob: result.logprob,
+          drift: result.drift,
+          padding: 1 - result.tokens / result.padded,
+          seconds,
+        }
+        await log.write(line)
+        news(line)
+      }
+      if (interrupted()) {
+        await save()
+        return false
+      }
+      if (state.step % saveEvery === 0 && state.step < steps) await save()
+    }
+    await saveModel(folder, `${run}/model`, policy, state.weights, options.lora)
+  } finally {
+    await log.close()
+    await trainer.close()
+  }
+  renameSync(`${run}/model`, output)
+  rmSync(run, { recursive: true, force: true })
+  return true
+}
+
+async function openTrainer(folder: ModelFolder, policy: Policy, state: Trainer['state'], options: TrainOptions) {
+  const { betas, weightDecay, clip, device, threads } = options
+  const adamw = { betas, weightDecay, clip, epsilon: 1e-8 }
+  const graph = buildStep(policy.parts, policy.trained, { ...adamw, picture: policy.picture?.shape })
+  const session = { device, threads, folder: folder.onnx }
+  return Trainer.open(graph, policy.trained, state, { betas, picture: policy.picture }, session)
+}
+
+/** What the weights depend on. Threads and device are left out: they change the last digits only. */
+function settingsOf(options: TrainOptions, folder: ModelFolder, data: Dataset): Settings {
+  const { lr, lrFloor, warmup, weightDecay, betas, clip, batchSize, epochs, maxSteps, microTokens } = options
+  const { lora, trainVision, seed } = options
+  const rates = { lr, lrFloor, warmup, weightDecay, betas, clip }
+  const order = { batchSize, epochs, maxSteps, microTokens, seed }
+  return { model: folder.path, rows: data.fingerprint(), ...rates, ...order, lora, trainVision }
+}
+
+const adviceOf = (run: string, there: boolean) =>
+  `${there ? `${run} holds the last good checkpoint. ` : ''}Try a lower --lr, a longer --warmup or a lower --clip`

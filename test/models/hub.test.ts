@@ -1,0 +1,138 @@
+/** Models by Hub id, against a Hub of our own on this machine: what is fetched, what a cut leaves, what is refused. */
+
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { openFolder } from '../../src/models/folder.ts'
+import { resolveModel } from '../../src/models/hub.ts'
+import { goldenPath, scratch } from './tiny.ts'
+
+const test = suite('models: hub')
+const SHA = '0123456789abcdef0123456789abcdef01234567'
+const asked: string[] = []
+/** Answers the next file with this many bytes only, and closes. */
+let cut = 0
+let tokenNeeded: string | undefined
+
+const weights = await readFile(join(goldenPath('qwen2'), 'model.safetensors'))
+const files: Record<string, Buffer> = {
+  'model.safetensors': weights,
+  'README.md': Buffer.from('# a model'),
+  'pytorch_model.bin': Buffer.from('no'),
+  '../outside.json': Buffer.from('{}'),
+}
+for (const name of ['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json']) {
+  files[name] = await readFile(join(goldenPath('qwen2'), name))
+}
+
+const server = createServer((request: IncomingMessage, response: ServerResponse) => {
+  const url = request.url!
+  if (tokenNeeded && request.headers.authorization !== `Bearer ${tokenNeeded}`) return response.writeHead(401).end()
+  if (url === '/api/models/tiny/qwen/revision/main') {
+    return response.end(JSON.stringify({ sha: SHA, siblings: Object.keys(files).map(rfilename => ({ rfilename })) }))
+  }
+  const [, name] = /^\/tiny\/qwen\/resolve\/[0-9a-f]{40}\/(.*)$/.exec(url) ?? []
+  if (!files[name]) return response.writeHead(404).end()
+  const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0)
+  asked.push(from ? `${name} from ${from}` : name)
+  const rest = files[name].subarray(from)
+  response.writeHead(from ? 206 : 200, { 'content-length': rest.length })
+  if (cut > 0 && name === 'model.safetensors') {
+    response.write(rest.subarray(0, cut), () => setTimeout(() => response.destroy(), 50))
+    cut = 0
+  } else response.end(rest)
+})
+await new Promise<void>(ready => server.listen(0, '127.0.0.1', ready))
+const { port } = server.address() as AddressInfo
+
+const fresh = () => {
+  process.env.HF_ENDPOINT = `http://127.0.0.1:${port}/`
+  process.env.SOPHIA_CACHE = scratch()
+  asked.length = 0
+  return join(process.env.SOPHIA_CACHE, 'tiny', 'qwen', 'main')
+}
+
+async function complaint(work: () => Promise<unknown>): Promise<string> {
+  const error = await work().then(
+    () => undefined,
+    (reason: Error) => reason,
+  )
+  assert.is(error?.name, 'UserError', String(error?.stack))
+  return error!.message
+}
+
+test('fetches what a folder needs, once', async () => {
+  const path = fresh()
+  const folder = await openFolder('tiny/qwen')
+  assert.is(folder.path, path)
+  assert.equal(asked.sort(), [
+    'config.json',
+    'generation_config.json',
+    'model.safetensors',
+    'tokenizer.json',
+    'tokenizer_config.json',
+  ])
+  assert.equal(await readFile(join(path, 'model.safetensors')), weights)
+  assert.not(existsSync(join(path, '..', 'outside.json')))
+  process.env.HF_ENDPOINT = 'http://127.0.0.1:1' // from now on the cache has to do
+  assert.is(await resolveModel('tiny/qwen'), path)
+})
+
+test('takes a broken download up where it stopped', async () => {
+  const path = fresh()
+  cut = 50_000
+  assert.match(await complaint(() => resolveModel('tiny/qwen')), /broke off.*takes it up again/)
+  assert.ok((await readdir(path)).includes(`model.safetensors.${SHA.slice(0, 12)}.part`))
+  assert.not(existsSync(join(path, 'model.safetensors')))
+  asked.length = 0
+  await resolveModel('tiny/qwen')
+  assert.ok(
+    asked.some(name => name.startsWith('model.safetensors from ')),
+    asked.join(),
+  )
+  assert.equal(await readFile(join(path, 'model.safetensors')), weights)
+})
+
+test('processes of one pipe fetch once; a dead one holds nobody up', async () => {
+  const path = fresh()
+  await Promise.all([resolveModel('tiny/qwen'), resolveModel('tiny/qwen'), resolveModel('tiny/qwen')])
+  assert.is(asked.filter(name => name === 'config.json').length, 1)
+  const other = fresh()
+  assert.is.not(path, other)
+  await mkdir(other, { recursive: true })
+  await writeFile(join(other, '.lock'), '2147483646')
+  await resolveModel('tiny/qwen')
+  assert.ok(existsSync(join(other, 'config.json')))
+})
+
+test('HF_TOKEN opens gated models', async () => {
+  fresh()
+  tokenNeeded = 'secret'
+  assert.match(await complaint(() => resolveModel('tiny/qwen')), /set HF_TOKEN/)
+  process.env.HF_TOKEN = 'secret'
+  await resolveModel('tiny/qwen')
+  delete process.env.HF_TOKEN
+  tokenNeeded = undefined
+})
+
+test('says what is wrong', async () => {
+  fresh()
+  assert.match(await complaint(() => resolveModel('tiny/other')), /no such folder, and the Hub answers 404/)
+  assert.match(
+    await complaint(() => resolveModel('./nowhere/at/all')),
+    /no such folder\. Give a model folder, or a Hub id/,
+  )
+  process.env.HF_ENDPOINT = 'http://127.0.0.1:1'
+  assert.match(await complaint(() => resolveModel('tiny/qwen')), /cannot be reached.*Give the path of a model folder/)
+})
+
+test.after(() => {
+  server.closeAllConnections()
+  server.close()
+})
+
+test.run()

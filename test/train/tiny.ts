@@ -1,0 +1,99 @@
+/** Models small enough for tests: a text model and one that sees, with random weights held inline. */
+
+import type { Tensor } from '../../src/graph/ir.ts'
+import type { HostTensor } from '../../src/graph/session.ts'
+import { buildGraphs } from '../../src/models/builders/index.ts'
+import { stream } from '../../src/random.ts'
+import type { Parts } from '../../src/train/forward.ts'
+import type { Sequence } from '../../src/train/micro.ts'
+import { buildStep, decays, type Trained } from '../../src/train/step.ts'
+import { freshState, type State, Trainer } from '../../src/train/trainer.ts'
+
+export const VOCABULARY = 23
+/** The token that stands for a patch, and the patches of a picture. */
+export const PATCH = 22
+export const PATCHES = 4
+export const PICTURE = [3, 8, 8]
+
+const text = {
+  vocab_size: VOCABULARY,
+  hidden_size: 16,
+  intermediate_size: 24,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  hidden_act: 'silu',
+  rms_norm_eps: 1e-6,
+  tie_word_embeddings: true,
+}
+const vision = {
+  model_type: 'siglip_vision_model',
+  hidden_size: 12,
+  intermediate_size: 16,
+  num_hidden_layers: 1,
+  num_attention_heads: 2,
+  image_size: 8,
+  patch_size: 4,
+}
+
+export interface Tiny {
+  parts: Parts
+  trained: Trained[]
+  values: Map<string, HostTensor>
+}
+
+export function tiny(kind: 'text' | 'sees', seed = 1): Tiny {
+  const draw = stream(seed, 'tiny')
+  const made = new Map<string, Tensor>()
+  const weights = (name: string, shape: number[]): Tensor => {
+    if (!made.has(name)) {
+      const one = name.includes('norm') && name.endsWith('weight') ? 1 : 0
+      const length = shape.reduce((a, b) => a * b, 1)
+      const data = Float32Array.from({ length }, () => one + (draw() - 0.5) * 0.5)
+      made.set(name, { dtype: 'float32', shape, data: new Uint8Array(data.buffer) })
+    }
+    return made.get(name)!
+  }
+  const config =
+    kind === 'text'
+      ? { ...text, model_type: 'qwen2' }
+      : { model_type: 'llava', text_config: { ...text, model_type: 'qwen2' }, vision_config: vision, vision_feature_layer: -1 } // biome-ignore format: one thought
+  const parts = buildGraphs(config as never, weights) as Parts
+  const trained = [...made].map(([name, start]) => ({ name, start, decays: decays(name, start.shape) }))
+  return { parts, trained, values: valuesOf(trained) }
+}
+
+export const valuesOf = (trained: Trained[]): Map<string, HostTensor> =>
+  new Map(trained.map(({ name, start }) => [name, valueOf(start)]))
+
+const valueOf = (start: Tensor): HostTensor => {
+  const bytes = (start as { data: Uint8Array }).data.slice()
+  return { dtype: 'float32', shape: start.shape, data: new Float32Array(bytes.buffer) }
+}
+
+export const ADAMW = { betas: [0.9, 0.95] as [number, number], epsilon: 1e-8, weightDecay: 0.05, clip: 1 }
+
+export function openTiny({ parts, trained, values }: Tiny, options = ADAMW, state?: State): Promise<Trainer> {
+  const sees = parts.vision_encoder !== undefined
+  const graph = buildStep(parts, trained, { ...options, ...(sees && { picture: PICTURE }) })
+  const picture = sees ? { shape: PICTURE, token: PATCH } : undefined
+  const start = state ?? freshState(trained, new Map(values))
+  return Trainer.open(graph, trained, start, { betas: options.betas, picture }, { threads: 1 })
+}
+
+/** A sequence that counts upwards from `first`, the first `prompt` tokens of it given; with a picture before it, if asked. */
+export function counting(first: number, length: number, prompt: number, sees = false): Sequence {
+  const count = Array.from({ length }, (_, t) => (first + t) % (VOCABULARY - 1))
+  const patches = sees ? Array(PATCHES).fill(PATCH) : []
+  const ids = Int32Array.from([...patches, ...count])
+  const learnt = Uint8Array.from(ids, (_, t) => (t < patches.length + prompt ? 0 : 1))
+  const draw = stream(first, 'picture')
+  const pixels = sees ? [Float32Array.from({ length: PICTURE.reduce((a, b) => a * b, 1) }, draw)] : []
+  return { ids, learnt, weight: 1, pixels }
+}
+
+/** The sequences, each token weighing the same. */
+export function weighed(sequences: Sequence[]): Sequence[] {
+  const targets = sequences.reduce((sum, { learnt }) => sum + learnt.reduce((a, b) => a + b, 0), 0)
+  return sequences.map(sequence => ({ ...sequence, weight: 1 / targets }))
+}
