@@ -11,6 +11,7 @@ import {
   seedFlag,
   stageOptions,
 } from '../src/cli.ts'
+import type { Row } from '../src/io/row.ts'
 
 const judges = ['strict', 'olympiadbench', 'mathvision'] as const
 
@@ -58,8 +59,8 @@ The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384
     const { runStage } = await import('../src/io/stage.ts')
     const { Score, tableOf } = await import('../src/sophia/score.ts')
     const score = new Score()
-    const options = stageOptions(args.input, flags)
-    process.exitCode = await runStage('eval', options, source => evalStage(flags, source, row => score.add(row)))
+    const options = { ...stageOptions(args.input, flags), seen: (row: Row) => score.add(row) }
+    process.exitCode = await runStage('eval', options, source => evalStage(flags, source))
     const result = score.result()
     if (!flags.quiet) process.stderr.write(`${tableOf(result)}\n`)
     if (flags.summary) {

@@ -8,7 +8,7 @@ export default class Propagate extends SophiaCommand {
 trajectories that are right (Eq. 5). reward is 1 for the shortest right trajectory of a problem among the captions whose
 share is above alpha (Eq. 6), else 0. All rows are kept. The rows of a problem have to stand together.`
   static override examples = [
-    `echo '{"id":1,"question":"2+3?","answer":5,"trajectory":"It is \\\\boxed{5}."}' | <%= config.bin %> reward | <%= config.bin %> <%= command.id %>`,
+    `$ echo '{"id":1,"question":"2+3?","answer":5,"trajectory":"It is \\\\boxed{5}."}' | <%= config.bin %> reward | <%= config.bin %> <%= command.id %>`,
     '<%= config.bin %> <%= command.id %> judged.jsonl --alpha 0.5 --keep 2 -o credited.jsonl',
   ]
   static override args = { input: inputArgument }

@@ -10,7 +10,7 @@ export default class Reward extends SophiaCommand {
 verdict {reward: 0 or 1, answer, reason}; reason tells wrong from unparsed, truncated, empty and timed out.
 strict is for rewards to train on; the other two do as the benchmarks' own judges do, quirks included.`
   static override examples = [
-    `echo '{"id":1,"question":"2+3?","answer":5,"trajectory":"It is \\\\boxed{5}."}' | <%= config.bin %> <%= command.id %>`,
+    `$ echo '{"id":1,"question":"2+3?","answer":5,"trajectory":"It is \\\\boxed{5}."}' | <%= config.bin %> <%= command.id %>`,
     '<%= config.bin %> <%= command.id %> thoughts.jsonl -o judged.jsonl',
   ]
   static override args = { input: inputArgument }

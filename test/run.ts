@@ -32,7 +32,9 @@ async function worker(): Promise<void> {
     const { text, code } = await run(file)
     const seconds = ((performance.now() - began) / 1000).toFixed(1)
     const [total, good] = ['Total', 'Passed'].map(name => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(text)?.[1] ?? 0))
-    const complaint = neverRan(file, total) ?? (code === 0 || good < total ? undefined : `exit code ${code}`)
+    const complaint =
+      (code === null ? undefined : neverRan(file, total)) ??
+      (code === 0 || good < total ? undefined : code === null ? `ended after ${seconds} s` : `exit code ${code}`)
     passed += good
     failed += total - good + (complaint ? 1 : 0)
     const well = good === total && !complaint

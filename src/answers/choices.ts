@@ -63,7 +63,9 @@ export function spokenLetter(text: string, count: number): string | null {
   ]
   const final = said[said.length - 1]?.[1]
   if (final && /[A-J]/.test(final)) return final
-  const alone = new RegExp(`(?:^|\\n)\\s*\\(?\\**(${letter})\\**\\)?[.)。]?\\s*$`).exec(text.trim())
+  const alone = new RegExp(`(?:^|\\n)[ \\t]*\\(?\\**(${letter})\\**\\)?[.)。]?\\s*$`).exec(
+    text.slice(-2000).trim().slice(-60),
+  )
   if (alone) return alone[1]
   const first = new RegExp(`^\\s*\\(?\\**(${letter})\\**(?:[).:：。]|\\s*\\n|$)`).exec(text)
   return first ? first[1] : null

@@ -239,13 +239,15 @@ function writtenOut(name: string, a: Node[], at: Point): C | undefined {
     return undefined
   if (high[0] - low[0] >= LIMITS.terms || a[1].k !== 'sym' || a[1].name === '') return undefined
   const bound = a[1].name
+  let k = low[0]
+  const inner: Point = {
+    ...at,
+    value: (s, unit) => (s === bound ? [k, 0] : at.value(s, unit)),
+    constants: without(at.constants, bound),
+  }
   let out: C = name === 'sum' ? [0, 0] : [1, 0]
-  for (let k = low[0]; k <= high[0]; k++) {
-    const x = evaluate(a[0], {
-      ...at,
-      value: (s, u) => (s === bound ? [k, 0] : at.value(s, u)),
-      constants: without(at.constants, bound),
-    })
+  for (; k <= high[0]; k++) {
+    const x = evaluate(a[0], inner)
     out = name === 'sum' ? c.add(out, x) : c.mul(out, x)
   }
   return out

@@ -16,8 +16,8 @@ export type Extraction = {
 }
 
 const PHRASE =
-  /(?:final answer|correct answer|correct option|answer|solution|result)\s*(?:\*\*)?\s*(?:(?:is|are|should be|would be|will be|must be|=|:|：)\s*)+(?:\*\*)?|(?:所以)?(?:最终|正确|最后)?(?:的)?(?:答案|结果|选项)\s*(?:应该|应)?(?:是|为|选|：|:)+\s*|故选\s*[:：]?\s*|(?:応|答え)\s*[はが]\s*/gi
-const NUMBER = /(?<![\w.\\])[-−+]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:[.,]\d+)?(?:\s*\/\s*\d+)?(?:\s*%)?/g
+  /(?:final answer|correct answer|correct option|answer|solution|result)\s*(?:\*\*\s*)?(?:(?:is|are|should be|would be|will be|must be|=|:|：)\s*)+(?:\*\*)?|(?:所以)?(?:最终|正确|最后)?(?:的)?(?:答案|结果|选项)\s*(?:应该|应)?(?:是|为|选|：|:)+\s*|故选\s*[:：]?\s*|(?:応|答え)\s*[はが]\s*/gi
+const NUMBER = /(?<![\w.\\^_{[])[-−+]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:[.,]\d+)?(?:\s*\/\s*\d+)?(?:\s*%)?/g
 const ENDS = ['<|im_end|>', '<|im_start|>', '<|endoftext|>', '<|eot_id|>', '</s>']
 
 /** The part of a response after its thought. */
@@ -31,10 +31,8 @@ export function afterThought(response: string): { text: string; think: Extractio
 
 /** Finds the answer of a response. Linear in its length; reads at most its last LIMITS.response characters. */
 export function extract(response: string): Extraction {
-  const { text: whole, think } = afterThought(
-    response.length > LIMITS.response ? response.slice(-LIMITS.response) : response,
-  )
-  let text = whole
+  const { text: whole, think } = afterThought(response)
+  let text = whole.slice(-LIMITS.response)
   for (const end of ENDS) {
     const at = text.indexOf(end)
     if (at > 0) text = text.slice(0, at)
@@ -67,7 +65,8 @@ function stated(text: string): { answer: string | null; more: string[] } {
   const number = lastNumber(text)
   if (isBare(text)) {
     // a word or two around a single number: the number may be meant alone
-    const single = number && number.count === 1 && /[^\W\d_]{3,}/u.test(text.replace(/\\[a-zA-Z]+/g, ''))
+    const single =
+      number && number.count === 1 && !text.includes('\\') && /[^\W\d_]{3,}/u.test(text.replace(/\\[a-zA-Z]+/g, ''))
     return { answer: text, more: single ? [number.s] : [] }
   }
   const math = lastMath(text)

@@ -14,7 +14,8 @@ const FINAL = { en: 'So the final answer is ', zh: '所以最终答案是' } as 
 
 /** MathVision: the letter, or the text of its option. */
 export function mathvision(response: string, problem: Problem, cut: boolean): Verdict {
-  const { text, think } = afterThought(response.slice(-LIMITS.response))
+  const { text: whole, think } = afterThought(response)
+  const text = whole.slice(-LIMITS.response)
   const gold = String(problem.answer ?? '')
   const options = optionTexts(problem.options)
   const chosen = options.length > 0 && gold.length === 1 ? (options[gold.charCodeAt(0) - 65] ?? '') : ''
@@ -43,7 +44,8 @@ function silent(think: string, cut: boolean): 'truncated' | 'unclosed think' | '
 
 /** OlympiadBench: the last final-answer sentence, else all of the output, against the first gold. */
 export function olympiadbench(response: string, problem: Problem, cut: boolean): Verdict {
-  const { text, think } = afterThought(response.slice(-LIMITS.response))
+  const { text: whole, think } = afterThought(response)
+  const text = whole.slice(-LIMITS.response)
   const gold = String((Array.isArray(problem.answer) ? problem.answer[0] : problem.answer) ?? '')
   if (text.trim() === '') return verdict(null, silent(think, cut))
   const answer = finalSentence(text, String(problem.language ?? ''))

@@ -5,7 +5,7 @@
 
 export const LIMITS = {
   /** Characters of a response that are read: its tail, where answers stand. */
-  response: 200_000,
+  response: 100_000,
   /** Characters of one extracted answer that are parsed. */
   answer: 3_000,
   /** Tokens of one answer. */
@@ -19,7 +19,7 @@ export const LIMITS = {
   /** Items of a list, set or matrix. */
   items: 64,
   /** Node visits that one verdict may spend on evaluation. */
-  visits: 120_000,
+  visits: 60_000,
   /** Terms of a finite sum or product that is written out. */
   terms: 400,
 } as const

@@ -3,6 +3,8 @@
  * What it leaves out: anything that would need to know what the answer means (units, thousands, lists), which is the parser's business.
  */
 
+import { trimEdges } from './official/text.ts'
+
 const UNICODE: Record<string, string> = {
   '−': '-',
   '–': '-',
@@ -146,7 +148,7 @@ export function normalize(text: string): string {
       .replace(/\\%/g, '%')
   }
   s = s.replace(/\*\*([^*]+)\*\*/g, '$1').trim()
-  return s.replace(/^[\s:]+/, '').replace(/(?:(?<!\\)[\s.;,:!?](?<!!))+$/, '')
+  return trimEdges(trimEdges(s, ' \n\t:', 'start'), ' \n\t.;,:?', 'end')
 }
 
 /** `0.1\\overline{6}` as the fraction that it is. */
@@ -160,5 +162,5 @@ export function words(text: string): string {
   let s = ascii(text).replace(/\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|operatorname|rm|bf)\b\s*/g, '')
   s = s.replace(/\\(?:left|right|[,;:! ]|quad|displaystyle)/g, ' ').replace(/[${}*]/g, ' ')
   s = s.toLowerCase().replace(/\s+/g, ' ').trim()
-  return s.replace(/^[\s.:;,"'`]+|[\s.:;,"'`!?]+$/g, '')
+  return trimEdges(s, ' .:;,"\'`!?')
 }

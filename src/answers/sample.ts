@@ -3,7 +3,7 @@
  * Positive real points first (complex values and all), then points of mixed sign where both sides are real, so that √(x²) is not x
  * while log(xy) is log x + log y. What it leaves out: proof; eight points of nine digits have not been seen to lie.
  */
-import { CONSTANTS, type Node } from './ast.ts'
+import { CONSTANTS, type Node, some } from './ast.ts'
 import { abs, type C, finite, sub } from './complex.ts'
 import { type Budget, evaluate, hash, type Point } from './evaluate.ts'
 
@@ -24,15 +24,25 @@ export function pointAt(index: number, budget: Budget): Point {
   }
 }
 
-/** Whether two values are one up to rounding noise. Infinities are equal by sign, poles of tan and cot count as infinite. */
+/** Whether two finite values are one up to rounding noise. */
 export function same(a: C, b: C, relative = RELATIVE): boolean {
-  const big = (x: C) => abs(x) > 1e14
-  if (Number.isNaN(a[0]) || Number.isNaN(b[0])) return false
-  if (!finite(a) || !finite(b))
-    return big(a) && big(b) && (!Number.isFinite(a[0]) && !Number.isFinite(b[0]) ? a[0] === b[0] : true)
   const gap = abs(sub(a, b))
   const size = Math.max(abs(a), abs(b))
   return gap <= relative * size || (size < 1e-12 && (abs(a) === 0 || abs(b) === 0))
+}
+
+/** What may be infinite without being merely too large for a double. */
+const endless = (node: Node) => some(node, x => x.k === 'inf' || (x.k === 'fn' && /^(?:tan|cot|sec|csc)$/.test(x.name)))
+
+/** Like `same`, for values of trees: infinities are equal by sign, poles of tan and its like to both; an overflow equals nothing. */
+export function sameValue(a: Node, b: Node, x: C, y: C, relative?: number): boolean {
+  if (Number.isNaN(x[0]) || Number.isNaN(y[0])) return false
+  if (finite(x) && finite(y) && (abs(x) < 1e14 || abs(y) < 1e14)) return same(x, y, relative)
+  const big = (v: C) => !finite(v) || abs(v) > 1e14
+  if (!big(x) || !big(y)) return false
+  if (finite(x) && finite(y)) return same(x, y, relative) || (endless(a) && endless(b))
+  if (!endless(a) || !endless(b)) return false
+  return finite(x) || finite(y) || x[0] === y[0]
 }
 
 /** Whether two trees agree wherever both can be evaluated, at three points or more. */
@@ -44,7 +54,7 @@ export function agree(a: Node, b: Node, budget: Budget, relative?: number): bool
     const y = evaluate(b, at)
     if (i % 2 === 1 && (x[1] !== 0 || y[1] !== 0)) continue
     if (Number.isNaN(x[0]) || Number.isNaN(y[0])) continue
-    if (!same(x, y, relative)) return false
+    if (!sameValue(a, b, x, y, relative)) return false
     seen++
   }
   return seen >= 3

@@ -7,7 +7,7 @@ import { abs, type C } from './complex.ts'
 import { type Budget, evaluate } from './evaluate.ts'
 import { compare, exact } from './exact.ts'
 import { unitProduct } from './numerals.ts'
-import { agree, pointAt, same } from './sample.ts'
+import { agree, pointAt, sameValue } from './sample.ts'
 import { isUnitLetter } from './units.ts'
 
 /** How a comparison is to be made. */
@@ -65,7 +65,8 @@ export function scalarEqual(gold: Node, pred: Node, rules: Rules): boolean {
       const asked = unitProduct(rules.unit, true)
       if (valueEqual({ k: 'mul', a: [gold, asked] }, pred, rules)) return true
       // 3 cm is no 3 where metres were asked for; an unknown word may be the same unit in other words
-      if (some(pred, x => isUnit(x) && some(asked, y => y.k === 'sym' && x.k === 'sym' && y.name === x.name))) return false
+      if (some(pred, x => isUnit(x) && some(asked, y => y.k === 'sym' && x.k === 'sym' && y.name === x.name)))
+        return false
     }
     return valueEqual(gold, unitless(pred), rules)
   }
@@ -94,7 +95,7 @@ function valueEqual(gold: Node, pred: Node, rules: Rules): boolean {
   )
     return true
   if (g && p) return rounds(gold, pred, x, y)
-  return same(x, y) || rounds(gold, pred, x, y)
+  return sameValue(gold, pred, x, y) || rounds(gold, pred, x, y)
 }
 
 /** One side a decimal of four figures or more, the other exact and no decimal: is the one the other rounded? */

@@ -8,6 +8,7 @@ import { goldLetter, letterOf, lettersOnly, optionText, optionTexts, spokenLette
 import { type Allowance, type Outcome, strictEqual } from './equal.ts'
 import { type Extraction, extract } from './extract.ts'
 import { mathvision, olympiadbench } from './judges.ts'
+import { LIMITS } from './limits.ts'
 import { type Verdict, verdict } from './verdict.ts'
 
 export type Judge = 'strict' | 'olympiadbench' | 'mathvision'
@@ -52,6 +53,7 @@ function strict(response: string, problem: Problem, cut: boolean): Verdict {
   const answer =
     choice && found.from !== 'box' ? (spokenLetter(response, options.length) ?? found.answer) : found.answer
   if (answer === null || answer.trim() === '') return verdict(null, cut ? 'truncated' : 'no answer')
+  if (answer.length > LIMITS.answer) return verdict(answer, 'too hard')
   if (cut && found.from !== 'box') return verdict(answer, 'truncated')
   if (golds.length === 0) return verdict(answer, 'unreachable gold')
   const allowance: Allowance = {

@@ -18,8 +18,10 @@ import { filled, Site, zeros } from './rules/site.ts'
  * @param wrt float values of the graph, or of a graph around it (weights used in the body of a Loop)
  * @returns for each of `wrt`, the name of its gradient (of the same shape and dtype); zeros where the loss does not depend on it
  * @throws UserError where an operator on the way has no rule
+ * @throws Error where a graph around this one computes from `wrt` what is used here: compute it inside
  */
 export function gradients(graph: Graph, loss: string, wrt: string[]): Map<string, string> {
+  refuseOutside(graph, wrt)
   const path = between(graph, loss, wrt)
   refuseUnknown(path)
   const start = graph.nodes.length
@@ -60,6 +62,20 @@ function between(graph: Graph, loss: string, wrt: string[]): Node[] {
       return true
     })
     .reverse()
+}
+
+/** What the graphs around this one compute from `wrt` would be taken for constants: such values must not be used here. */
+function refuseOutside(graph: Graph, wrt: string[]): void {
+  const outside = new Set<string>()
+  for (let outer = graph.parent; outer; outer = outer.parent) {
+    for (const node of outer.nodes) {
+      if (!node.inputs.some(input => wrt.includes(input) || outside.has(input))) continue
+      for (const output of node.outputs) if (output && isFloat(outer, output)) outside.add(output)
+    }
+  }
+  const used = graph.nodes.flatMap(reads).find(value => outside.has(value))
+  if (!used) return
+  throw new Error(`graph ${graph.name} uses ${used}, computed from a differentiated value in a graph around it`)
 }
 
 function refuseUnknown(path: Node[]): void {

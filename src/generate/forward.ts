@@ -5,6 +5,7 @@
 
 import { inline } from '../graph/inline.ts'
 import type { Graph } from '../graph/ir.ts'
+import type { ModelFolder } from '../models/folder.ts'
 
 /** The graphs of a model folder, read; the signatures are those of the Hub's exports. */
 export interface Parts {
@@ -16,6 +17,17 @@ export interface Parts {
   vision?: Graph
   /** The id whose embeddings are replaced by picture features, one after the other. */
   imageToken?: number
+}
+
+export async function partsOf(folder: ModelFolder): Promise<Parts> {
+  const graph = async (name: string) => (await folder.graph(name)).graph
+  if (folder.kind === 'lm') return { decoder: await graph('model') }
+  return {
+    decoder: await graph('decoder_model_merged'),
+    embed: await graph('embed_tokens'),
+    vision: await graph('vision_encoder'),
+    imageToken: folder.imageToken,
+  }
 }
 
 /** A cache's tensors in the order used everywhere here: key and value of layer 0, of layer 1, … */

@@ -1,38 +1,42 @@
-/** The engine: a model folder's graphs in bursts, and the scheduler over them. */
+/** The engine: a model folder's graphs, run in bursts by a scheduler, in threads of their own. */
 
+import { bytesOf, sizeOf } from '../graph/ir.ts'
 import { resolveDevice } from '../graph/session.ts'
 import { openChat } from '../models/chat.ts'
 import { type ModelFolder, openFolder } from '../models/folder.ts'
-import { stream } from '../random.ts'
-import type { Parts } from './forward.ts'
+import { partsOf } from './forward.ts'
 import type { GeneratorOptions } from './index.ts'
+import type { LaneWork } from './lane.ts'
+import { openLanes } from './lanes.ts'
 import { encodeAll, type Ready } from './requests.ts'
-import { openRunner } from './runner.ts'
-import { schedule, shapeFor, type Work } from './scheduler.ts'
+import { shapeFor } from './scheduler.ts'
 import type { Failure, Generated, Generator, Request } from './types.ts'
 
-/** Rows at once where nobody says how many. */
-const BATCH = 64
+/** Rows at once, where nobody says how many. */
+const BATCH = 128
+/** Decoders up to this size run in two lanes, each with the model and one thread. */
+const SMALL = 64 * 2 ** 20
 
 export async function onnxGenerator(options: GeneratorOptions): Promise<Generator> {
-  const { sampling, device = 'auto', threads } = options
+  const { sampling, model } = options
   const batch = options.batchSize || BATCH
-  const folder = await openFolder(options.model)
+  const folder = await openFolder(model)
   const chat = await openChat(folder)
-  const { eos } = folder
-  const resolved = await resolveDevice(device)
-  const runner = openRunner(await partsOf(folder), eos, sampling, {
-    device: resolved,
-    folder: folder.onnx,
-    threads,
+  const device = await resolveDevice(options.device ?? 'auto')
+  // How work is dealt out must not depend on the machine, or texts would, by float noise.
+  const count = device === 'cpu' && (await weightBytes(folder)) <= SMALL ? 2 : 1
+  const threads = options.threads ?? (count > 1 ? 1 : 0)
+  const lanes = openLanes(count, {
+    model,
+    sampling,
+    shape: shapeFor(device, Math.ceil(batch / count)),
+    session: { device, threads, spin: false },
   })
-  const stops = new Set(eos)
-  const shape = shapeFor(resolved, batch)
+  const stops = new Set(folder.eos)
 
   async function* generate(requests: Request[]): AsyncGenerator<Generated | Failure> {
     const ready = await encodeAll(requests, chat, folder, sampling.maxTokens)
-    const work = ready.flatMap((item, i) => ('error' in item ? [] : [workOf(item, requests[i])]))
-    const answers = schedule(work, runner, eos, shape)
+    const answers = lanes.run(ready.flatMap((item, i) => ('error' in item ? [] : [workOf(item, requests[i])])))
     try {
       for (const item of ready) {
         if ('error' in item) {
@@ -48,22 +52,17 @@ export async function onnxGenerator(options: GeneratorOptions): Promise<Generato
       await answers.return(undefined)
     }
   }
-  const workOf = ({ ids, pixels, same, budget }: Ready, { keys }: Request): Work => ({
-    prompt: { ids, pixels },
-    same,
-    budget,
-    draw: stream(sampling.seed, ...keys),
-  })
-  return { window: batch * 4, generate, close: () => runner.close() }
+  return { window: batch * 4, generate, close: () => lanes.close() }
 }
 
-export async function partsOf(folder: ModelFolder): Promise<Parts> {
-  const graph = async (name: string) => (await folder.graph(name)).graph
-  if (folder.kind === 'lm') return { decoder: await graph('model') }
-  return {
-    decoder: await graph('decoder_model_merged'),
-    embed: await graph('embed_tokens'),
-    vision: await graph('vision_encoder'),
-    imageToken: folder.imageToken,
-  }
+const workOf = ({ ids, pixels, same, budget }: Ready, { keys }: Request): LaneWork => ({
+  prompt: { ids, pixels },
+  same,
+  budget,
+  keys,
+})
+
+async function weightBytes(folder: ModelFolder): Promise<number> {
+  const { decoder } = await partsOf(folder)
+  return [...decoder.initializers.values()].reduce((sum, { dtype, shape }) => sum + bytesOf(dtype) * sizeOf(shape), 0)
 }

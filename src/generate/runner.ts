@@ -41,7 +41,6 @@ export interface Runner {
   close(): Promise<void>
 }
 
-export const T = { pack: 0, run: 0, pre: 0, n: 0, rows: 0, prompts: 0, width: 0, live: 0 }
 export function openRunner(parts: Parts, eos: number[], choice: Choice, options: SessionOptions): Runner {
   const { dtype, shape } = parts.decoder.type(cacheNames(parts.decoder)[0])
   const count = cacheNames(parts.decoder).length
@@ -61,11 +60,8 @@ export function openRunner(parts: Parts, eos: number[], choice: Choice, options:
       const pixels = joinPixels(prompts)
       if (length === 0) return prompts.map(() => ({ tensors: [], row: 0, width: 0, from: 0, length: 0 }))
       const opened = await session(pixels ? 'images' : 'text', () => buildPrefill(parts, pixels !== undefined))
-      const t0 = performance.now()
       const made = await opened.run({ ...promptFeeds(prompts, length), ...(pixels && { pixel_values: pixels }) })
       const tensors = names.map(i => made[presentOf(i)].data)
-      T.pre += performance.now() - t0
-      T.prompts += prompts.length
       return prompts.map(({ ids }, row) => {
         const own = ids.length - 1
         return { tensors, row, width: length, from: length - own, length: own }
@@ -74,10 +70,7 @@ export function openRunner(parts: Parts, eos: number[], choice: Choice, options:
 
     async burst(rows, steps) {
       const opened = await session('burst', () => buildBurst(parts, eos, choice))
-      let t0 = performance.now()
       const { tensors, width } = packer.pack(rows.map(row => row.cache))
-      T.pack += performance.now() - t0
-      t0 = performance.now()
       const made = await opened.run({
         steps: { dtype: 'int64', shape: [], data: BigInt64Array.of(BigInt(steps)) },
         ...rowFeeds(rows, width),
@@ -85,11 +78,6 @@ export function openRunner(parts: Parts, eos: number[], choice: Choice, options:
         ...Object.fromEntries(tensors.map((tensor, i) => [pastOf(i), tensor])),
       })
       const taken = made.tokens.shape[0]
-      T.run += performance.now() - t0
-      T.n++
-      T.rows += rows.length * taken
-      T.width += rows.length * taken * width
-      T.live += rows.reduce((a, r) => a + r.position, 0) * taken
       const recent = names.map(i => made[recentOf(i)].data)
       const packed = tensors.map(tensor => tensor.data)
       const column = (data: ArrayLike<number | bigint>, row: number) =>

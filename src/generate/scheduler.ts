@@ -49,14 +49,23 @@ interface Row extends RowState {
   done: Done
 }
 
-/** Answers in the order of `work`, each as soon as those before it are there. Stopping the iteration stops the work. */
-export async function* schedule(work: Work[], runner: Runner, eos: number[], shape: Shape): AsyncGenerator<Done> {
+/**
+ * Answers in the order of `work`, each as soon as those before it are there. Stopping the iteration stops the work; so
+ * does `stop`, which is asked before every burst.
+ */
+export async function* schedule(
+  work: Work[],
+  runner: Runner,
+  eos: number[],
+  shape: Shape,
+  stop: () => boolean = () => false,
+): AsyncGenerator<Done> {
   const stops = new Set(eos)
   const results: (Done | undefined)[] = work.map(() => undefined)
   const prompts = new Prompts(work, runner)
   let rows: Row[] = []
   let [admitted, yielded] = [0, 0]
-  while (yielded < work.length) {
+  while (yielded < work.length && !stop()) {
     let running = alike(rows, shape)
     if (running.length < shape.low && admitted < work.length) {
       const caches = await prompts.take(admitted, shape.batch - running.length)

@@ -38,6 +38,8 @@ export interface SessionOptions {
   folder?: string
   /** Threads inside an operator (CPU); 0 lets ONNX Runtime decide. */
   threads?: number
+  /** False: idle threads sleep instead of spinning, which is kinder to other processes on the same cores. */
+  spin?: boolean
   optimization?: 'disabled' | 'basic' | 'extended' | 'all'
   /** Path prefix for ONNX Runtime's profile; none is written without it. */
   profile?: string
@@ -68,6 +70,7 @@ export async function openSession(model: string | Model | Uint8Array, options: S
       session: {
         set_denormal_as_zero: '1', // Adam's moments decay into denormals, which are a hundred times slower
         ...(options.folder && { model_external_initializers_file_folder_path: options.folder }),
+        ...(options.spin === false && { intra_op: { allow_spinning: '0' } }),
       },
     },
   }

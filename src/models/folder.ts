@@ -107,6 +107,11 @@ export function weightsOf(checkpoint: Checkpoint, path: string) {
     if (tensor.shape.join() !== shape.join()) {
       throw new UserError(`${path}: tensor ${name}: expected shape [${shape}] by config.json, got [${tensor.shape}]`)
     }
+    if (tensor.dtype !== 'float32') {
+      throw new UserError(
+        `${path}: expected float32 weights where there is no onnx/, tensor ${name} is ${tensor.dtype}`,
+      )
+    }
     return tensor
   }
 }

@@ -21,8 +21,11 @@ export async function wholeFolder(out: string, fill: (part: string) => Promise<v
   await rm(part, { recursive: true, force: true })
   await mkdir(join(part, 'onnx'), { recursive: true })
   await fill(part)
-  await rm(target, { recursive: true, force: true })
+  const old = `${part}.old`
+  await rm(old, { recursive: true, force: true })
+  if (existsSync(target)) await rename(target, old) // so that there is always a whole folder, here or there
   await rename(part, target)
+  await rm(old, { recursive: true, force: true })
 }
 
 /** Writes files by name: text and bytes as they are, anything else as JSON. */

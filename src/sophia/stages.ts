@@ -73,12 +73,7 @@ export interface EvalFlags extends ModelFlags {
   'allow-remote': boolean
 }
 
-/** @param seen is told every output row, those that a resumed run finds there included */
-export async function evalStage(
-  flags: EvalFlags,
-  source: Pick<Source, 'folder'>,
-  seen: (row: Row) => void,
-): Promise<Stage> {
+export async function evalStage(flags: EvalFlags, source: Pick<Source, 'folder'>): Promise<Stage> {
   const { evaluate, passesEvaluate } = await import('./evaluate.ts')
   const { promptsFor, templateFrom } = await import('./prompts.ts')
   const { answer, system } = promptsFor(flags.model)
@@ -94,7 +89,6 @@ export async function evalStage(
     passes: passesEvaluate,
     last: row => (row.response as Response).index === samples - 1,
     meter: row => {
-      seen(row)
       const response = row.response as Response | undefined
       return { tokens: response?.tokens, passed: response?.verdict.reward }
     },

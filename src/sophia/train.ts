@@ -50,7 +50,8 @@ export async function runTrain(flags: TrainFlags): Promise<number> {
   process.on('SIGINT', hear).on('SIGTERM', hear)
   try {
     const { openFolder } = await import('../models/folder.ts')
-    const { resolveDevice } = await import('../graph/session.ts')
+    const { resolveDevice, silenceDevice } = await import('../graph/session.ts')
+    if (quiet) silenceDevice()
     const folder = await openFolder(flags.model)
     const data = await readData(flags, folder, say)
     const device = await resolveDevice(flags.device)
@@ -73,11 +74,16 @@ async function readData(flags: TrainFlags, folder: ModelFolder, say: (line: stri
   const data = new Dataset({ chat: await openChat(folder), eos: folder.eos, load, maxLength: flags.maxLength })
   const skipped: Skipped = { failed: 0, unrewarded: 0 }
   let rows = 0
+  let told = performance.now()
   for await (const batch of source.batches()) {
     for (const row of batch) {
       if (rows >= (flags.limit ?? Number.POSITIVE_INFINITY)) break
       const example = exampleOf(row, `${source.name}: row ${++rows}`, skipped, r => ownForm(r, prompts))
       if (example) await data.add(example)
+      if (performance.now() - told > 10_000) {
+        say(`train: read ${rows.toLocaleString('en')} rows`)
+        told = performance.now()
+      }
     }
   }
   const count = (n: number, what: string) => (n > 0 ? ` · ${n.toLocaleString('en')} ${what}` : '')

@@ -35,15 +35,23 @@ export function microBatches(step: number, sizes: Sizes, { batchSize, microToken
   // Sequences without pictures keep to themselves, so that no picture is made up for them.
   const sighted = (i: number) => (images[i] > 0 ? 1 : 0)
   batch.sort((a, b) => sighted(b) - sighted(a) || lengths[b] - lengths[a] || a - b)
+  const joins = (index: number, last: number[]) => {
+    const longest = lengths[last[0]]
+    const held = last.length * longest
+    if (sighted(last[0]) !== sighted(index) || held + longest > microTokens) return false
+    return held < microTokens / 2 || lengths[index] >= longest * CLOSE
+  }
   const micro: number[][] = []
   for (const index of batch) {
     const last = micro.at(-1)
-    const fits = last && sighted(last[0]) === sighted(index) && (last.length + 1) * lengths[last[0]] <= microTokens
-    if (fits) last.push(index)
+    if (last && joins(index, last)) last.push(index)
     else micro.push([index])
   }
   return micro
 }
+
+/** A micro-batch that is half full takes only sequences of nearly its length. */
+const CLOSE = 0.9
 
 let cached: { key: string; order: Uint32Array } | undefined
 

@@ -78,17 +78,14 @@ export class Dataset {
    */
   async batch(micro: number[][], weights: number[]): Promise<Sequence[][]> {
     let next = 0
-    const result: Sequence[][] = []
-    for (const indices of micro) {
-      const batch = indices.map(async (index): Promise<Sequence> => {
-        const weight = weights[next++]
-        const entry = this.entries[index]
-        const pixels = entry.images.length > 0 ? await this.pixelsOf(entry) : []
-        return { ids: entry.ids, learnt: entry.learnt, weight, pixels }
-      })
-      result.push(await Promise.all(batch))
+    const sequence = async (index: number, weight: number): Promise<Sequence> => {
+      const entry = this.entries[index]
+      const pixels = entry.images.length > 0 ? await this.pixelsOf(entry) : []
+      return { ids: entry.ids, learnt: entry.learnt, weight, pixels }
     }
-    return result
+    return Promise.all(
+      micro.map(indices => Promise.all(indices.map(index => sequence(index, weights[next++])))), // all are decoded at once
+    )
   }
 
   /** Tokens of the conversation, and which of them the assistant said, the end of its turn included. */

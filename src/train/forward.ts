@@ -3,9 +3,9 @@
  * the positions that are learnt → weighted negative log-likelihood.
  */
 
+import { inline } from '../graph/inline.ts'
 import type { Graph, Node } from '../graph/ir.ts'
 import { Graph as NewGraph } from '../graph/ir.ts'
-import { inline } from '../graph/inline.ts'
 import { prune } from '../graph/prune.ts'
 import type { Micro } from './micro.ts'
 
@@ -88,7 +88,8 @@ function headOf(graph: Graph, output: string): Node | undefined {
   const makers = graph.producers()
   let node = makers.get(output)
   while (node && (node.op === 'Identity' || node.op === 'Cast')) node = makers.get(node.inputs[0])
-  const fits = node?.op === 'MatMul' && graph.shape(node.inputs[0])?.length === 3 && graph.shape(node.inputs[1])?.length === 2
+  const fits =
+    node?.op === 'MatMul' && graph.shape(node.inputs[0])?.length === 3 && graph.shape(node.inputs[1])?.length === 2
   return fits ? node : undefined
 }
 

@@ -66,7 +66,10 @@ function stepOf(line: string): number {
 /** Six significant digits: what float32 has. */
 const rounded = (line: StepLine) =>
   Object.fromEntries(
-    Object.entries(line).map(([key, value]) => [key, Number.isInteger(value) ? value : Number((value as number).toPrecision(6))]),
+    Object.entries(line).map(([key, value]) => [
+      key,
+      Number.isInteger(value) ? value : Number((value as number).toPrecision(6)),
+    ]),
   )
 
 /** Tells people how far it is: every `seconds`, and nothing when quiet. */

@@ -46,10 +46,18 @@ export function withAdapters(graph: Graph, options: LoraOptions): { graph: Graph
     const [output] = node.outputs
     const plain = `${output}/plain`
     result.add({ ...node, outputs: [plain] })
-    const times = (x: string, name: string) => result.op('MatMul', [x, result.op('Transpose', [name], { perm: [1, 0] })])
+    const times = (x: string, name: string) =>
+      result.op('MatMul', [x, result.op('Transpose', [name], { perm: [1, 0] })])
     const low = times(times(node.inputs[0], adapter.a.name), adapter.b.name) // (…, in) → (…, rank) → (…, out)
     const scaled = result.op('Mul', [low, result.scalar(options.alpha / options.rank)])
-    result.add({ op: 'Add', domain: '', name: `${output}/adapted`, inputs: [plain, scaled], outputs: [output], attrs: {} })
+    result.add({
+      op: 'Add',
+      domain: '',
+      name: `${output}/adapted`,
+      inputs: [plain, scaled],
+      outputs: [output],
+      attrs: {},
+    })
   }
   result.outputs = [...graph.outputs]
   return { graph: result, adapters }

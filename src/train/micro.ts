@@ -7,7 +7,17 @@ import type { Dim, Graph } from '../graph/ir.ts'
 import type { HostTensor } from '../graph/session.ts'
 
 /** Columns of the table, one row a micro-batch. */
-const COLUMNS = ['rows', 'length', 'ids', 'targets', 'targetsEnd', 'images', 'imagesEnd', 'places', 'placesEnd'] as const
+const COLUMNS = [
+  'rows',
+  'length',
+  'ids',
+  'targets',
+  'targetsEnd',
+  'images',
+  'imagesEnd',
+  'places',
+  'placesEnd',
+] as const
 type Column = (typeof COLUMNS)[number]
 
 /** A sequence as the trainer holds it. */

@@ -65,7 +65,7 @@ function accumulate(g: Graph, parts: Parts, trained: Trained[], picture?: number
   const body = new Graph('micro', g)
   const index = body.input('micro/index', 'int64', [])
   const go = body.input('micro/go', 'bool', [])
-  const carried = trained.map(({ name, start }) => body.input(`micro/sum/${name}`, 'float32', start.shape))
+  const carried = trained.map(({ name }) => body.input(`micro/sum/${name}`, 'float32', g.shape(`sum/${name}`)!))
   const [lossSoFar, logprobSoFar] = ['loss', 'logprob'].map(name => body.input(`micro/${name}`, 'float32', []))
   const { loss, logprob } = forward(body, parts, cut(body, index, picture))
   const made = gradients(body, loss, trained.map(({ name }) => name)) // biome-ignore format: one thought
@@ -78,7 +78,7 @@ function accumulate(g: Graph, parts: Parts, trained: Trained[], picture?: number
   body.output(body.op('Add', [logprobSoFar, logprob]))
   prune(body)
 
-  const starts = trained.map(({ name, start }) => g.op('Expand', [`sum/${name}`, g.ints(start.shape)]))
+  const starts = trained.map(({ name }) => `sum/${name}`)
   const count = g.op('Squeeze', [g.op('Shape', ['micro.table'], { start: 0, end: 1 }), g.ints([0])])
   const zero = g.scalar(0)
   const outputs = g.many('Loop', [count, '', ...starts, zero, zero], trained.length + 2, { body })
@@ -124,4 +124,5 @@ function finish(
 }
 
 /** Weights may be kept in half precision; they are trained in single. */
-const toFloat = (g: Graph, value: string) => (g.type(value).dtype === 'float32' ? value : g.op('Cast', [value], { to: 1 }))
+const toFloat = (g: Graph, value: string) =>
+  g.type(value).dtype === 'float32' ? value : g.op('Cast', [value], { to: 1 })

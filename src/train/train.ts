@@ -5,7 +5,6 @@
  */
 
 import { existsSync, renameSync, rmSync } from 'node:fs'
-import { UserError } from '../errors.ts'
 import type { Device } from '../graph/session.ts'
 import type { ModelFolder } from '../models/folder.ts'
 import { microBatches, stepsPerEpoch } from './batches.ts'
@@ -13,9 +12,9 @@ import { loadCheckpoint, runFolder, type Settings, saveCheckpoint } from './chec
 import type { Dataset } from './dataset.ts'
 import { openLog, startNews } from './log.ts'
 import { openPolicy, type Policy, startingWeights } from './policy.ts'
+import { saveModel } from './result.ts'
 import { learningRate } from './schedule.ts'
 import { buildStep } from './step.ts'
-import { saveModel } from './result.ts'
 import { freshState, Trainer } from './trainer.ts'
 import { Watch } from './watch.ts'
 

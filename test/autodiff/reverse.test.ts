@@ -86,6 +86,16 @@ test('in the body of a Loop, weights of the graph around it get gradients', asyn
   assert.equal(made, [18, -24])
 })
 
+test('what the graph around a body computes from a weight is not taken for a constant', () => {
+  const outer = new Graph('outer')
+  const w = outer.input('w', 'float32', [2, 2])
+  const transposed = outer.op('Transpose', [w])
+  const body = new Graph('body', outer)
+  const x = body.input('x', 'float32', [2])
+  const loss = body.op('ReduceSum', [body.op('MatMul', [x, transposed])], { keepdims: 0 })
+  assert.throws(() => gradients(body, loss, [w]), /graph body uses Transpose_0/)
+})
+
 test('the gradient of a Linear layer is one product, with no Transpose and no batch axis', () => {
   const g = new Graph()
   const x = g.input('x', 'float32', ['B', 'T', 4])

@@ -70,7 +70,9 @@ for (const vocabulary of [7, 200, 5000]) {
   ]) {
     test(`temperature ${choice.temperature}, top-p ${choice.topP}, ${vocabulary} tokens: the reference's tokens`, async () => {
       const next = stream(5, vocabulary)
-      const rows = Array.from({ length: 40 }, (_, row) => Array.from({ length: vocabulary }, () => next() * (1 + (row % 12))))
+      const rows = Array.from({ length: 40 }, (_, row) =>
+        Array.from({ length: vocabulary }, () => next() * (1 + (row % 12))),
+      )
       const uniforms = rows.map((_, row) => (row === 0 ? 0 : Math.floor(next() * 2 ** 24) / 2 ** 24))
       const { run, close } = await sampler(vocabulary, choice)
       // Alone too, for how much is sorted depends on the whole batch.

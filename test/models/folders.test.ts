@@ -32,13 +32,19 @@ async function complaint(work: () => Promise<unknown>): Promise<string> {
 for (const name of ['qwen2', 'llava']) {
   test(`${name}: a new folder has the tensors that Hugging Face's has, stored once`, async () => {
     const out = join(dir, `new-${name}`)
-    await createFolder(out, configOf(name), { 'tokenizer.json': { some: 'thing' }, 'note.txt': 'words' }, { seed: 5 })
+    await createFolder(
+      out,
+      configOf(name),
+      { 'tokenizer_config.json': { chat_template: '{{ x }}' }, 'note.txt': 'words' },
+      { seed: 5 },
+    )
     const [ours, theirs] = await Promise.all([out, goldenPath(name)].map(openCheckpoint))
     const shapes = (checkpoint: typeof ours) =>
       [...checkpoint!.tensors].map(([key, { dtype, shape }]) => [key, dtype, shape])
     assert.equal(shapes(ours).sort(), shapes(theirs).sort())
     assert.ok(lstatSync(join(out, 'model.safetensors')).isSymbolicLink())
     assert.is(await readFile(join(out, 'note.txt'), 'utf8'), 'words')
+    assert.is(await readFile(join(out, 'chat_template.jinja'), 'utf8'), '{{ x }}') // where Python looks for it
     assert.not(existsSync(`${out}.part`))
 
     const folder = await openFolder(out)

@@ -27,7 +27,7 @@ const sizes = {
   lengths: Array.from({ length: count }, () => 20 + Math.floor(draw() * 200)),
   images: Array.from({ length: count }, () => (draw() < 0.6 ? 1 : 0)),
 }
-const options = { batchSize: 64, microTokens: 2048, seed: 3 }
+const options = { batchSize: 64, microTokens: 1024, seed: 3 }
 
 test('an epoch has every sequence once; the next one in another order', () => {
   const perEpoch = stepsPerEpoch(count, options.batchSize)
@@ -56,7 +56,10 @@ test('micro-batches keep to their budget, padding is rare, and text does not mix
 })
 
 test('a loss that is no number stops the run', () => {
-  for (const [loss, norm] of [[Number.NaN, 1], [1, Number.POSITIVE_INFINITY]]) {
+  for (const [loss, norm] of [
+    [Number.NaN, 1],
+    [1, Number.POSITIVE_INFINITY],
+  ]) {
     assert.throws(() => new Watch().see(7, loss, norm, 'Try a lower --lr.'), (error: Error) =>
       error instanceof UserError && /step 7: the .* is (NaN|Infinity).*Try a lower --lr/.test(error.message)) // biome-ignore format: one thought
   }

@@ -25,7 +25,10 @@ test('of a SOPHIA row the trajectory is learnt, from picture and question; the c
   const example = read(sophia)!
   assert.equal(example.images, ['p1.png'])
   assert.is(example.weight, 1)
-  assert.equal(example.messages.map(({ role }) => role), ['system', 'user', 'assistant'])
+  assert.equal(
+    example.messages.map(({ role }) => role),
+    ['system', 'user', 'assistant'],
+  )
   assert.is(example.messages[0].text, defaults.system)
   assert.ok(example.messages[1].text.startsWith('How many?'))
   assert.is(example.messages[1].images, 1)
@@ -35,13 +38,19 @@ test('of a SOPHIA row the trajectory is learnt, from picture and question; the c
 
 test('the slow-thinking system prompt goes with trajectories that think in tags', () => {
   const example = read({ ...sophia, trajectory: { ...sophia.trajectory, text: 'Three. \\boxed{3}' } })!
-  assert.equal(example.messages.map(({ role }) => role), ['user', 'assistant'])
+  assert.equal(
+    example.messages.map(({ role }) => role),
+    ['user', 'assistant'],
+  )
 })
 
 test('rows without reward and rows with an error are counted and left out', () => {
   const skipped = counted()
   assert.is(read({ ...sophia, credit: { caption: 0.5, reward: 0 } }, skipped), undefined)
-  assert.is(read({ ...sophia, error: { stage: 'reason', code: 'x', message: '', retryable: true } }, skipped), undefined)
+  assert.is(
+    read({ ...sophia, error: { stage: 'reason', code: 'x', message: '', retryable: true } }, skipped),
+    undefined,
+  )
   assert.equal(skipped, { failed: 1, unrewarded: 1 })
 })
 

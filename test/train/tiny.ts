@@ -64,9 +64,9 @@ export function tiny(kind: 'text' | 'sees', seed = 1): Tiny {
 }
 
 export const valuesOf = (trained: Trained[]): Map<string, HostTensor> =>
-  new Map(trained.map(({ name, start }) => [name, valueOf(start)]))
+  new Map(trained.map(({ name, start }) => [name, hostOf(start)]))
 
-const valueOf = (start: Tensor): HostTensor => {
+const hostOf = (start: Tensor): HostTensor => {
   const bytes = (start as { data: Uint8Array }).data.slice()
   return { dtype: 'float32', shape: start.shape, data: new Float32Array(bytes.buffer) }
 }

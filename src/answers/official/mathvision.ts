@@ -7,7 +7,7 @@ import { evaluate } from '../evaluate.ts'
 import { exact } from '../exact.ts'
 import { LIMITS } from '../limits.ts'
 import { parseOfficial } from './grammar.ts'
-import { float } from './text.ts'
+import { float, trimEdges } from './text.ts'
 
 const FLAGS = ['the final answer is', 'the answer is', 'the correct answer is', 'the answer should be']
 
@@ -24,7 +24,7 @@ export function mathvisionExtract(response: string): string {
     )
       text = letter
   }
-  const said = after(text, 'is ').replace(/\.+$/, '')
+  const said = trimEdges(after(text, 'is '), '.', 'end')
   if (isNumber(said)) text = said
   const count = text.split('oxed{').length - 1
   if (count === 0) {
@@ -33,7 +33,7 @@ export function mathvisionExtract(response: string): string {
       text = sentence(text, flag.replace('the', 'The'))
     }
   } else if (count > 1) text = `\\boxed{${after(text, 'oxed{')}`
-  return tidy(mathAnswer(text)).replace(/\.+$/, '').replace(/^:+/, '').trim()
+  return trimEdges(trimEdges(tidy(mathAnswer(text)), '.', 'end'), ':', 'start').trim()
 }
 
 function after(text: string, mark: string): string {

@@ -21,21 +21,24 @@ const EDGES = '\n$,.:;^_=+`!@#$%^&*~，。'
 /** All boxes joined by commas, else the formulas of the last line, else the text; null where braces do not balance. */
 export function content(text: string): string | null {
   let out = ''
+  let count = 0
+  // an escaped brace counts for the official judge
+  const escaped = text.includes('\\{') || text.includes('\\}')
   for (let at = text.indexOf('\\boxed{'); at >= 0; at = text.indexOf('\\boxed{', at + 7)) {
-    const end = closingPlain(text, at + 7)
+    const end = escaped ? closingPlain(text, at + 7) : closing(text, at + 7)
     if (end < 0) return null
     out += `${text.slice(at + 7, end - 1)},`
-    if (out.length > LIMITS.answer * 4) throw new TooHard('too many boxes')
+    if (++count > LIMITS.items * 4 || out.length > LIMITS.answer * 4) throw new TooHard('too many boxes')
   }
   if (out !== '') return out
   const last = text.trim().split('\n').at(-1) ?? ''
+  if (last.length > LIMITS.answer * 4) return text
   const spans = [...last.matchAll(/\$(.*?)\$/g)].map(match => `${match[1]},`)
   return spans.length > 0 ? spans.join('') : text
 }
 
-/** Like `closing`, but an escaped brace counts, as it does for the official judge. */
+/** Like `closing`, but an escaped brace counts. */
 function closingPlain(text: string, from: number): number {
-  if (!text.includes('\\{') && !text.includes('\\}')) return closing(text, from)
   let depth = 1
   for (let i = from; i < text.length; i++) {
     if (text[i] === '{') depth++
@@ -54,11 +57,7 @@ export function clean(text: string): string {
     s = next >= 0 ? rest.slice(0, next) : rest
   }
   for (const [from, to] of REPLACED) s = s.replaceAll(from, to)
-  let start = 0
-  let end = s.length
-  while (start < end && EDGES.includes(s[start])) start++
-  while (end > start && EDGES.includes(s[end - 1])) end--
-  return s.slice(start, end).replace(/\\(?:mathrm|mathbf)\{~?([^}]*)\}/g, '$1')
+  return trimEdges(s, EDGES).replace(/\\(?:mathrm|mathbf)\{~?([^}]*)\}/g, '$1')
 }
 
 /** Items between commas outside brackets, `\\pm` as two. */
@@ -82,8 +81,18 @@ export function split(text: string): string[] {
 
 /** Python's float(), or NaN. */
 export function float(text: string): number {
+  if (text.length > LIMITS.digits) return Number.NaN
   const s = text.trim().replace(/(?<=\d)_(?=\d)/g, '')
-  if (/^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(s)) return Number(s)
+  if (/^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/.test(s)) return Number(s)
   const sign = s.startsWith('-') ? -1 : 1
   return /^[+-]?inf(?:inity)?$/i.test(s) ? sign * Number.POSITIVE_INFINITY : Number.NaN
+}
+
+/** The text without the characters of `set` at its edges. Linear, which an expression like `x+$` is not. */
+export function trimEdges(text: string, set: string, side: 'both' | 'start' | 'end' = 'both'): string {
+  let start = 0
+  let end = text.length
+  if (side !== 'end') while (start < end && set.includes(text[start])) start++
+  if (side !== 'start') while (end > start && set.includes(text[end - 1])) end--
+  return text.slice(start, end)
 }

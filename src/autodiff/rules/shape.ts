@@ -50,7 +50,8 @@ function transposed(s: Site): string[] {
     const flag = (name: string) => made.attrs[name] !== 1
     const alpha = (made.attrs.alpha as { value: number } | undefined)?.value ?? 1
     const matrices = [a, b].every(value => s.graph.rank(value) >= 2)
-    if (matrices) return [product(s.graph, b, a, flag('transB'), flag('transA'), alpha, s.producer)]
+    if (matrices && !made.attrs.transBatchA && !made.attrs.transBatchB)
+      return [product(s.graph, b, a, flag('transB'), flag('transA'), alpha, s.producer)]
   }
   const perm = s.list('perm') ?? Array.from({ length: rank }, (_, i) => rank - 1 - i)
   const inverse = perm.map((_, i) => perm.indexOf(i))

@@ -1,0 +1,105 @@
+/** train as a process, on the small random models of fixtures/golden/models: kill -9, signals, closed pipes, usage. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { ended, shell, sophia, start, temporary } from './sophia.ts'
+
+const test = suite('train')
+const dir = temporary()
+const at = (name: string) => join(dir, name)
+const model = 'fixtures/golden/models/llava'
+
+const rows = Array.from({ length: 60 }, (_, i) => ({
+  id: `p${i}`,
+  images: ['picture0.png'],
+  question: `Q${i}?`,
+  answer: String(i),
+  trajectory: { index: 0, text: `I see ${i}. `.repeat(1 + (i % 3)), tokens: 9, finish: 'stop', model: 'r' },
+  ...(i % 6 === 5 ? { error: { stage: 'reason', code: 'x', message: 'x', retryable: false } } : {}),
+  credit: { caption: 1, reward: i % 6 === 4 ? 0 : 1 },
+}))
+writeFileSync(at('rows.jsonl'), rows.map(row => `${JSON.stringify(row)}\n`).join(''))
+const flags = (name: string) => [
+  ...['train', at('rows.jsonl'), '--model', model, '--images', model, '-o', at(name), '--log', at(`${name}.log`)],
+  ...['--batch-size', '4', '--epochs', '4', '--lr', '1e-3', '--save-every', '3', '--device', 'cpu', '--threads', '1'],
+] // biome-ignore format: one thought
+const steps = (name: string): number[] =>
+  existsSync(at(`${name}.log`))
+    ? readFileSync(at(`${name}.log`), 'utf8')
+        .split('\n')
+        .filter(Boolean)
+        .map(line => JSON.parse(line).step)
+    : []
+const weights = (name: string) => readFileSync(join(at(name), 'model.safetensors')).toString('base64')
+const all = Array.from({ length: 40 }, (_, i) => i + 1)
+const whole = sophia(flags('whole'))
+
+/** Starts a run and sends it `signal` once it has logged `count` steps. */
+async function cut(name: string, count: number, signal: NodeJS.Signals, more: string[] = []) {
+  const child = start([...flags(name), ...more])
+  const end = ended(child)
+  const timer = setInterval(() => {
+    if (steps(name).length < count) return
+    child.kill(signal)
+    clearInterval(timer)
+  }, 5)
+  const result = await end
+  clearInterval(timer)
+  return result
+}
+
+test('rows without reward and rows with an error are told and left out', async () => {
+  const { code, stderr, stdout } = await whole
+  assert.is(code, 0, stderr)
+  assert.is(stdout, '')
+  assert.match(stderr, '60 rows · 40 examples · 10 without reward · 10 with an error')
+  assert.equal(steps('whole'), all)
+})
+
+test('kill -9, twice, then --resume: the same weights, bit for bit, and every step logged once', async () => {
+  await whole
+  assert.is((await cut('killed', 8, 'SIGKILL')).signal, 'SIGKILL')
+  assert.is((await cut('killed', 20, 'SIGKILL', ['--resume'])).signal, 'SIGKILL')
+  const { code, stderr } = await sophia([...flags('killed'), '--resume'])
+  assert.is(code, 0, stderr)
+  assert.is(weights('killed'), weights('whole'))
+  assert.equal(steps('killed'), all)
+  const again = await sophia([...flags('killed'), '--resume'])
+  assert.is(again.code, 0)
+  assert.match(again.stderr, 'nothing to resume')
+})
+
+test('an interrupted run saves itself, says so, and can be taken up', async () => {
+  await whole
+  const { code, stderr } = await cut('stopped', 5, 'SIGINT')
+  assert.is(code, 130)
+  assert.match(stderr, /interrupted; .*stopped\.part holds what is done: go on with --resume/)
+  assert.is((await sophia([...flags('stopped'), '--resume'])).code, 0)
+  assert.is(weights('stopped'), weights('whole'))
+})
+
+test('the log is on standard output, and a reader that leaves ends the run with 0', async () => {
+  const args = flags('piped').filter((flag, i, list) => flag !== '--log' && list[i - 1] !== '--log')
+  const { code, stdout } = await shell(`$SOPHIA ${args.join(' ')} -q | head -1`, dir)
+  assert.is(code, 0)
+  assert.is(JSON.parse(stdout).step, 1)
+})
+
+test('wrong usage says what to do', async () => {
+  await whole
+  const there = await sophia(flags('whole'))
+  assert.is(there.code, 2)
+  assert.match(there.stderr, 'exists already. Choose another folder, or remove it')
+  const both = await sophia([...flags('new'), '--lora', '2', '--train-vision'])
+  assert.is(both.code, 2)
+  const unrewarded = rows.map(row => ({ ...row, credit: { caption: 0, reward: 0 } }))
+  const none = await sophia(
+    ['train', '--model', model, '--images', model, '-o', at('none')],
+    unrewarded.map(row => JSON.stringify(row)).join('\n'),
+  )
+  assert.is(none.code, 1)
+  assert.match(none.stderr, 'no row to learn from (60 rows · 50 without reward · 10 with an error)')
+})
+
+test.run()
