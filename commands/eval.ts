@@ -3,6 +3,7 @@ import { Flags } from '@oclif/core'
 import {
   imageFlags,
   inputArgument,
+  judgeFlag,
   modelFlags,
   number,
   rowFlags,
@@ -12,8 +13,6 @@ import {
   stageOptions,
 } from '../src/cli.ts'
 import type { Row } from '../src/io/row.ts'
-
-const judges = ['strict', 'olympiadbench', 'mathvision'] as const
 
 export default class Eval extends SophiaCommand {
   static override summary = 'Let the policy answer problems, and score it.'
@@ -29,7 +28,7 @@ The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384
   static override flags = {
     ...modelFlags,
     samples: Flags.integer({ default: 1, min: 1, helpValue: 'N', description: 'responses to a problem' }),
-    judge: Flags.option({ options: judges, default: 'strict' as const, description: `one of ${judges.join(', ')}` })(),
+    judge: judgeFlag,
     summary: Flags.string({ helpValue: 'FILE', description: 'where the result goes, as JSON' }),
     prompt: Flags.string({
       helpValue: 'FILE',

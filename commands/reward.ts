@@ -1,8 +1,6 @@
 /** `sophia reward`: flags → src/sophia/reward.ts. */
 import { Flags } from '@oclif/core'
-import { inputArgument, rowFlags, SophiaCommand, stageOptions } from '../src/cli.ts'
-
-const judges = ['strict', 'olympiadbench', 'mathvision'] as const
+import { inputArgument, judgeFlag, rowFlags, SophiaCommand, stageOptions } from '../src/cli.ts'
 
 export default class Reward extends SophiaCommand {
   static override summary = 'Judge each trajectory against the golden answer.'
@@ -15,7 +13,7 @@ strict is for rewards to train on; the other two do as the benchmarks' own judge
   ]
   static override args = { input: inputArgument }
   static override flags = {
-    judge: Flags.option({ options: judges, default: 'strict' as const, description: `one of ${judges.join(', ')}` })(),
+    judge: judgeFlag,
     key: Flags.string({ default: 'trajectory', helpValue: 'KEY', description: 'which key holds the response' }),
     ...rowFlags,
   }

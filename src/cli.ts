@@ -70,6 +70,13 @@ export const imageFlags = {
 export const engines = ['onnx', 'transformers'] as const
 export const devices = ['auto', 'cpu', 'cuda', 'webgpu'] as const
 
+const judges = ['strict', 'olympiadbench', 'mathvision'] as const
+export const judgeFlag = Flags.option({
+  options: judges,
+  default: 'strict' as const,
+  description: `one of ${judges.join(', ')}`,
+})()
+
 export const modelFlags = {
   model: Flags.string({
     helpGroup: 'MODEL',

@@ -1,5 +1,6 @@
 /** Multiple choice: which letter a response means, and which text a letter stands for. It never picks a letter for want of one. */
 import { words } from './normalize.ts'
+import { textOf, trimEdges } from './strings.ts'
 
 const LETTERS = 'ABCDEFGHIJ'
 const LETTER =
@@ -7,11 +8,11 @@ const LETTER =
 
 /** The options of a problem as texts; none where the field is missing. */
 export function optionTexts(options: unknown): string[] {
-  if (Array.isArray(options)) return options.map(String)
+  if (Array.isArray(options)) return options.map(textOf)
   if (typeof options === 'string' && options.trim().startsWith('[')) {
     try {
       const list: unknown = JSON.parse(options)
-      if (Array.isArray(list)) return list.map(String)
+      if (Array.isArray(list)) return list.map(textOf)
     } catch {
       const list = [...options.matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)].map(match => match[1] ?? match[2])
       return list
@@ -22,7 +23,10 @@ export function optionTexts(options: unknown): string[] {
 
 /** The letter that an answer gives, `C`, `(C)`, `C. 12 cm`, `\text{(C)}`; null where it gives none. */
 export function letterOf(answer: string): string | null {
-  const trimmed = answer.trim().replace(/^[$*\s]+|[$*\s]+$/g, '')
+  const trimmed = trimEdges(answer, ' \n\t$*').replace(
+    /^(?:the )?(?:correct )?(?:option|choice|answer)(?: is)?:? (?=\(?[A-J]\)?\.?$)/i,
+    '',
+  )
   if (/^[a-j]$/.test(trimmed)) return trimmed.toUpperCase()
   const small = /^\(([a-j])\)$/.exec(trimmed)
   if (small) return small[1].toUpperCase()

@@ -166,7 +166,13 @@ export function command(p: Parser, name: string): Node {
   if (NAMED.has(name)) {
     const token = p.token
     if (!p.is('{')) p.at++
-    return { k: 'sym', name: `${name}:${token.s === '{' ? subscriptName(p) : token.s}` }
+    const inner = token.s === '{' ? subscriptName(p) : token.s
+    // the real line is an interval, a segment is its letters
+    if (name === 'mathbb' && inner === 'R')
+      return { k: 'seq', open: '(', close: ')', a: [{ k: 'neg', x: { k: 'inf' } }, { k: 'inf' }] }
+    if (name === 'overline' && /^[A-Z]{2,3}$/.test(inner))
+      return { k: 'mul', a: [...inner].map(x => ({ k: 'sym', name: x })) }
+    return { k: 'sym', name: `${name}:${inner}` }
   }
   if (IGNORED.has(name)) return p.postfix()
   if (/^(?:end|right|item|hline|label|ref|over|def|let|input|include|write|csname|expandafter)/.test(name))

@@ -5,7 +5,8 @@
 import type { Node } from './ast.ts'
 import type { C } from './complex.ts'
 import * as c from './complex.ts'
-import { LIMITS, TooHard } from './limits.ts'
+import { TooHard } from './limits.ts'
+import { called } from './opaque.ts'
 
 /** Node visits left. */
 export type Budget = { visits: number }
@@ -19,8 +20,6 @@ export type Point = {
   /** Roots are principal ones, odd roots of negative numbers too. */
   principal?: boolean
 }
-
-const TAU = 2 * Math.PI
 
 /** A 32-bit hash of a string, for values of names. */
 export function hash(text: string, seed = 0): number {
@@ -198,61 +197,4 @@ function inverseHyperbolic(name: string, x: C): C {
   if (name === 'sin') return c.log(c.add(x, c.sqrt(c.add(c.mul(x, x), [1, 0]))))
   if (name === 'cos') return c.log(c.add(x, c.mul(c.sqrt(c.add(x, [1, 0])), c.sqrt(c.sub(x, [1, 0])))))
   return c.mul([0.5, 0], c.log(c.div(c.add([1, 0], x), c.sub([1, 0], x))))
-}
-
-/** An opaque function: a fixed wavy mix of its arguments; finite sums and products are written out. */
-function called(name: string, a: Node[], at: Point): C {
-  if ((name === 'sum' || name === 'prod') && a[1]?.k === 'sym') {
-    const written = writtenOut(name, a, at)
-    if (written) return written
-    const bound = a[1].name
-    const inner = { ...at, value: (s: string, u: boolean) => (s === bound ? ([0.4567, 0] as C) : at.value(s, u)) }
-    return mix(name, [evaluate(a[0], inner), evaluate(a[2], at), evaluate(a[3], at)])
-  }
-  return mix(
-    name,
-    a.map(x =>
-      x.k === 'seq'
-        ? mix(
-            'tuple',
-            x.a.map(y => evaluate(y, at)),
-          )
-        : evaluate(x, at),
-    ),
-  )
-}
-
-function mix(name: string, args: C[]): C {
-  let out: C = [(hash(name) / 2 ** 32) * 3 + 0.1, 0]
-  for (let i = 0; i < args.length; i++) {
-    const k = hash(name, i + 1) / 2 ** 32
-    out = c.add(out, c.sin(c.add(c.mul([1 + k, 0], args[i]), [k * TAU, 0])))
-    out = c.add(out, c.mul([0.3 + k, 0], args[i]))
-  }
-  return out
-}
-
-function writtenOut(name: string, a: Node[], at: Point): C | undefined {
-  const low = evaluate(a[2], at)
-  const high = evaluate(a[3], at)
-  if (!Number.isInteger(low[0]) || !Number.isInteger(high[0]) || low[1] !== 0 || high[1] !== 0 || a[3].k === 'sym')
-    return undefined
-  if (high[0] - low[0] >= LIMITS.terms || a[1].k !== 'sym' || a[1].name === '') return undefined
-  const bound = a[1].name
-  let k = low[0]
-  const inner: Point = {
-    ...at,
-    value: (s, unit) => (s === bound ? [k, 0] : at.value(s, unit)),
-    constants: without(at.constants, bound),
-  }
-  let out: C = name === 'sum' ? [0, 0] : [1, 0]
-  for (; k <= high[0]; k++) {
-    const x = evaluate(a[0], inner)
-    out = name === 'sum' ? c.add(out, x) : c.mul(out, x)
-  }
-  return out
-}
-
-function without(set: ReadonlySet<string>, name: string): ReadonlySet<string> {
-  return set.has(name) ? new Set([...set].filter(x => x !== name)) : set
 }

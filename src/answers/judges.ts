@@ -7,6 +7,7 @@ import { afterThought } from './extract.ts'
 import { LIMITS, TooHard } from './limits.ts'
 import { mathvisionEqual, mathvisionExtract } from './official/mathvision.ts'
 import { olympiadEqual } from './official/olympiadbench.ts'
+import { textOf } from './strings.ts'
 import { verdict } from './verdict.ts'
 import type { Problem, Verdict } from './verify.ts'
 
@@ -16,7 +17,7 @@ const FINAL = { en: 'So the final answer is ', zh: '所以最终答案是' } as 
 export function mathvision(response: string, problem: Problem, cut: boolean): Verdict {
   const { text: whole, think } = afterThought(response)
   const text = whole.slice(-LIMITS.response)
-  const gold = String(problem.answer ?? '')
+  const gold = textOf(problem.answer)
   const options = optionTexts(problem.options)
   const chosen = options.length > 0 && gold.length === 1 ? (options[gold.charCodeAt(0) - 65] ?? '') : ''
   if (text.trim() === '') return verdict(null, silent(think, cut))
@@ -46,9 +47,9 @@ function silent(think: string, cut: boolean): 'truncated' | 'unclosed think' | '
 export function olympiadbench(response: string, problem: Problem, cut: boolean): Verdict {
   const { text: whole, think } = afterThought(response)
   const text = whole.slice(-LIMITS.response)
-  const gold = String((Array.isArray(problem.answer) ? problem.answer[0] : problem.answer) ?? '')
+  const gold = textOf(Array.isArray(problem.answer) ? problem.answer[0] : problem.answer)
   if (text.trim() === '') return verdict(null, silent(think, cut))
-  const answer = finalSentence(text, String(problem.language ?? ''))
+  const answer = finalSentence(text, textOf(problem.language))
   const precisions = precisionsOf(problem)
   try {
     if (olympiadEqual(answer, gold, precisions)) return verdict(shown(answer), 'right')
@@ -85,7 +86,7 @@ function shown(answer: string): string {
 /** `error` of the official files: blank, a number, or a list of them; ignored for tuples. */
 function precisionsOf(problem: Problem): number[] {
   const { tolerance } = problem
-  if (String(problem.answer_type ?? '').includes('Tuple')) return [1e-8]
+  if (textOf(problem.answer_type).includes('Tuple')) return [1e-8]
   if (typeof tolerance === 'number') return [tolerance > 0 ? tolerance : 1e-8]
   if (typeof tolerance !== 'string' || tolerance.trim() === '') return [1e-8]
   return tolerance.split(',').map(x => (Number(x) > 0 ? Number(x) : 1e-8))

@@ -53,7 +53,7 @@ export function lex(text: string, thousands: boolean): Token[] {
     const word = WORD.exec(text)
     if (word) {
       at += word[0].length
-      for (const [t, s] of wordPieces(word[0], tokens[tokens.length - 1])) push(t, s)
+      for (const [t, s] of wordPieces(word[0], tokens)) push(t, s)
       continue
     }
     if (char === '\\') {

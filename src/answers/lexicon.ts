@@ -1,6 +1,6 @@
 /** The words of the strict judge's language: functions, Greek letters, operators by command, and what a run of plain letters stands for. */
 import type { Token } from './lexer.ts'
-import { isUnit } from './units.ts'
+import { isUnit, isUnitLetter } from './units.ts'
 
 export const FUNCTIONS = new Set(
   (
@@ -88,9 +88,10 @@ const MEANINGS: Record<string, Piece> = {
 
 /**
  * A run of letters outside a command: a function, a constant, a unit, a word, or a product of letters.
- * @param last the token before it
+ * @param before the tokens before it
  */
-export function wordPieces(word: string, last: Token | undefined): Piece[] {
+export function wordPieces(word: string, before: readonly Token[]): Piece[] {
+  const last = before[before.length - 1]
   const lower = word.toLowerCase()
   if (last?.t === 'op' && last.s === '_') return [['text', word]]
   if (Object.hasOwn(MEANINGS, lower)) return [MEANINGS[lower]]
@@ -99,6 +100,9 @@ export function wordPieces(word: string, last: Token | undefined): Piece[] {
   if (GREEK.has(word)) return [['sym', word]]
   const measured = last !== undefined && (last.t === 'num' || last.t === 'text' || last.s === ')' || last.s === '}')
   if (measured && word.length > 1 && isUnit(word)) return [['text', word]]
+  // the h of km/h
+  if (last?.t === 'op' && last.s === '/' && before[before.length - 2]?.t === 'text' && isUnitLetter(word))
+    return [['text', word]]
   const head = /^(sin|cos|tan|cot|log|ln)([a-z])$/.exec(word)
   if (head)
     return [

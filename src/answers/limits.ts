@@ -19,7 +19,7 @@ export const LIMITS = {
   /** Items of a list, set or matrix. */
   items: 64,
   /** Node visits that one verdict may spend on evaluation. */
-  visits: 60_000,
+  visits: 40_000,
   /** Terms of a finite sum or product that is written out. */
   terms: 400,
 } as const

@@ -3,7 +3,7 @@
  * What it leaves out: anything that would need to know what the answer means (units, thousands, lists), which is the parser's business.
  */
 
-import { trimEdges } from './official/text.ts'
+import { trimEdges } from './strings.ts'
 
 const UNICODE: Record<string, string> = {
   '−': '-',

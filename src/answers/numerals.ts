@@ -32,17 +32,15 @@ export function baseNumber(digits: string, base: string): Node {
   return { k: 'num', v: Number(value), n: value, d: 1n, decimals: 0 }
 }
 
-/** Words as a product of units; `per` divides. @param alone no factor stands before it */
+/** Words as a product of units. @param alone no factor stands before it */
 export function unitProduct(phrase: string, alone: boolean): Node {
-  const names = unitWords(phrase)
-  if (names.length === 0) return alone ? { k: 'sym', name: phrase, unit: true } : int(1)
-  if (names.length > LIMITS.items) throw new TooHard('too many words')
-  let out: Node | undefined
-  for (let i = 0; i < names.length; i++) {
-    const over = (names[i] === 'per' || names[i] === '每') && i + 1 < names.length
-    const [base, size] = unitOf(names[over ? ++i : i])
+  const units = unitWords(phrase)
+  if (units.length === 0) return alone ? { k: 'sym', name: phrase, unit: true } : int(1)
+  if (units.length > LIMITS.items) throw new TooHard('too many words')
+  const a = units.map(({ name, power }): Node => {
+    const [base, size] = unitOf(name)
     const unit: Node = { k: 'sym', name: base, unit: true, size }
-    out = over ? { k: 'div', x: out ?? int(1), y: unit } : out ? { k: 'mul', a: [out, unit] } : unit
-  }
-  return out!
+    return power === 1 ? unit : { k: 'pow', x: unit, y: int(power) }
+  })
+  return a.length === 1 ? a[0] : { k: 'mul', a }
 }

@@ -5,7 +5,7 @@
 import { int, type Node } from './ast.ts'
 import { command, functionCall, power, subscriptName } from './commands.ts'
 import { bare, mixedNumber, signed } from './joints.ts'
-import { lex, type Token } from './lexer.ts'
+import type { Token } from './lexer.ts'
 import { LIMITS, TooHard, Unparseable } from './limits.ts'
 import { baseNumber, numeral, unitProduct } from './numerals.ts'
 
@@ -139,6 +139,10 @@ export class Parser {
   product(bare: boolean): Node {
     const a: Node[] = []
     while (this.startsFactor() && !(bare && a.length > 0 && this.token.t === 'fn')) {
+      if (this.token.t === 'text' && this.opensCall()) {
+        a.push(this.wordCall())
+        continue
+      }
       if (this.token.t === 'text') {
         if (bare && a.length > 0) break
         const unit = unitProduct(this.texts(), a.length === 0)
@@ -155,6 +159,19 @@ export class Parser {
     }
     if (a.length === 0) throw new Unparseable(`expected a term, came ${this.token.s || 'the end'}`)
     return a.length === 1 ? a[0] : { k: 'mul', a }
+  }
+
+  /** A word right before a bracket is a function that we do not know, no unit. */
+  private opensCall(): boolean {
+    const next = this.tokens[this.at + 1]
+    return next.t === 'op' && next.s === '(' && !next.space && /^[a-z]+$/i.test(this.token.s)
+  }
+
+  private wordCall(): Node {
+    const name = this.token.s
+    this.at += 2
+    const inner = this.group('(')
+    return { k: 'call', name, a: inner.k === 'seq' ? inner.a : [inner] }
   }
 
   /** Text tokens side by side as one phrase. */
@@ -249,19 +266,4 @@ export class Parser {
       return inner
     })
   }
-}
-
-/**
- * Parses one answer.
- * @param text a normalized answer
- * @param thousands whether `1,000` is one number
- * @throws Unparseable, TooHard
- */
-export function parse(text: string, thousands = true): Node {
-  if (text.length > LIMITS.answer) throw new TooHard('answer too long')
-  const parser = new Parser(lex(text, thousands))
-  if (parser.token.t === 'end') throw new Unparseable('empty')
-  const node = parser.list()
-  if (parser.at < parser.tokens.length - 1) throw new Unparseable(`unexpected ${parser.token.s}`)
-  return node
 }

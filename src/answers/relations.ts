@@ -2,7 +2,7 @@
  * Equations and inequalities under the strict judge: equations by their solutions, inequalities up to a positive factor, chains as sets of pairs.
  * What it leaves out: non-linear inequalities that are equal for other reasons than a factor.
  */
-import { type Node, some, symbols } from './ast.ts'
+import { children, type Node, some, symbols } from './ast.ts'
 import { abs, add, type C, div, finite, mul, sub } from './complex.ts'
 import { evaluate, hash, type Point } from './evaluate.ts'
 import { agree, pointAt, ratio, vanishes } from './sample.ts'
@@ -109,7 +109,8 @@ function sameRoots(a: Node, b: Node, rules: Rules): boolean {
 
 function rootsWithin(a: Node, b: Node, name: string, wavy: boolean, rules: Rules): boolean {
   let found = 0
-  for (let trial = 0; trial < 10; trial++) {
+  const solved = cleared(a)
+  for (let trial = 0; trial < 16; trial++) {
     const u = hash(`${name} start`, trial) / 2 ** 32
     const v = hash(`${name} side`, trial) / 2 ** 32
     const far = !wavy && trial % 2 === 1
@@ -118,8 +119,11 @@ function rootsWithin(a: Node, b: Node, name: string, wavy: boolean, rules: Rules
       const base = pointAt(100 + 2 * trial, rules.budget)
       return { ...base, value: (s, unit) => (s === name && !unit ? x : scaled(base.value(s, unit), unit)) }
     }
-    const root = newton(a, at, start)
+    const root = newton(solved, at, start)
     if (!root) continue
+    // a pole that clearing made a root
+    const left = evaluate(a, at(root))
+    if (!finite(left) || abs(left) > 1e-3) continue
     const value = evaluate(b, at(root))
     if (!finite(value)) continue
     const slope = evaluate(b, at(add(root, [1e-4, 0])))
@@ -131,6 +135,17 @@ function rootsWithin(a: Node, b: Node, name: string, wavy: boolean, rules: Rules
     found++
   }
   return found >= 4
+}
+
+/** The tree times its denominators: Newton's method finds the roots of polynomials from far, those of their quotients only from near. */
+function cleared(a: Node): Node {
+  const below: Node[] = []
+  const visit = (node: Node): void => {
+    if (node.k === 'div' && symbols(node.y).size > 0 && below.length < 6) below.push(node.y)
+    for (const child of children(node)) visit(child)
+  }
+  visit(a)
+  return below.length === 0 ? a : { k: 'mul', a: [a, ...below] }
 }
 
 /** Other variables stay small, where inverse functions have one branch. */

@@ -7,12 +7,16 @@ import { relationEqual } from './relations.ts'
 import { type Rules, scalarEqual, signs } from './scalar.ts'
 
 type Seq = Extract<Node, { k: 'seq' }>
+type Calls = Extract<Node, { k: 'call' }>
 type Rel = Extract<Node, { k: 'rel' }>
 
 const ORDER = new Set(['<', '<=', '>', '>='])
 
 /** Whether two parsed answers are the same answer. */
 export function treeEqual(gold: Node, pred: Node, rules: Rules): boolean {
+  const [tupled, other] = [inOrder(pred, gold), inOrder(gold, pred)]
+  if (tupled) return treeEqual(gold, tupled, rules)
+  if (other) return treeEqual(other, pred, rules)
   const g = several(gold)
   const p = several(pred)
   if (g.length !== 1 || p.length !== 1 || unordered(gold) !== unordered(pred)) {
@@ -22,6 +26,21 @@ export function treeEqual(gold: Node, pred: Node, rules: Rules): boolean {
   return itemEqual(g[0], p[0], rules)
 }
 
+/** A bare list in the shape that the other answer has: `x = 3, y = 4` beside a tuple, `x < 1 or x > 3` beside a union; else null. */
+function inOrder(node: Node, beside: Node): Node | null {
+  if (node.k !== 'seq' || node.open !== '' || node.a.length < 2) return null
+  if (beside.k === 'seq' && beside.open === '(') {
+    const labels = node.a.map(label)
+    const values = node.a.map(labelled)
+    const fits =
+      labels.every(x => x !== null) && new Set(labels).size === labels.length && values.every(x => x !== null)
+    return fits ? { k: 'seq', open: '(', close: ')', a: values as Node[] } : null
+  }
+  if (beside.k !== 'call' || beside.name !== 'cup') return null
+  const parts = node.a.map(x => (x.k === 'rel' ? intervalOf(x) : null))
+  return parts.every(x => x !== null) ? { k: 'call', name: 'cup', a: parts as Node[] } : null
+}
+
 const unordered = (node: Node) => node.k === 'seq' && (node.open === '' || node.open === '{')
 const braces = (node: Node) => node.k === 'seq' && node.open === '{'
 const nested = (a: Node, b: Node) => [a, b].some(x => x.k === 'seq' && x.a.some(braces))
@@ -29,7 +48,7 @@ const nested = (a: Node, b: Node) => [a, b].some(x => x.k === 'seq' && x.a.some(
 /** The items of a list or set, with `±` written out; anything else is a list of itself. */
 function several(node: Node): Node[] {
   if (node.k === 'seq' && (node.open === '' || node.open === '{')) return node.a.flatMap(x => signs(x))
-  if (node.k === 'rel' && node.ops[node.ops.length - 1] === '=') {
+  if (node.k === 'rel' && /^(?:=|in)$/.test(node.ops[node.ops.length - 1])) {
     const last = node.a[node.a.length - 1]
     if (last.k === 'seq' && (last.open === '' || last.open === '{')) return several(last)
   }
@@ -107,6 +126,8 @@ export function labelled(node: Node): Node | null {
   if (end === 1 && !nameish(node.a[0]) && symbols(node.a[0]).size > 0) return null
   if (end > 1 && !nameish(node.a[0]) && symbols(value).size > 0) return null
   const inside = symbols(value)
+  // cos x = y says more than y
+  if (inside.size > 0 && some(node.a[0], x => x.k === 'fn')) return null
   if (node.a[0].k === 'sym' && inside.has(node.a[0].name)) return null
   return value
 }
@@ -124,6 +145,10 @@ function itemEqual(gold: Node, pred: Node, rules: Rules): boolean {
     return shapesEqual(gold, pred, rules)
   if (gold.k === 'call' && pred.k === 'call' && gold.name === pred.name && (gold.name === 'cup' || gold.name === 'cap'))
     return listEqual(gold.a, pred.a, rules)
+  if (gold.k === 'call' && pred.k === 'call' && gold.name === ':' && pred.name === ':') {
+    const shares = (node: Calls) => node.a.slice(1).map((x): Node => ({ k: 'div', x, y: node.a[0] }))
+    return gold.a.length === pred.a.length && shares(gold).every((x, i) => scalarEqual(x, shares(pred)[i], rules))
+  }
   if (gold.k === 'call' && pred.k === 'call' && gold.name === pred.name && gold.a.some(shape))
     return gold.a.length === pred.a.length && gold.a.every((x, i) => itemEqual(x, pred.a[i], rules))
   return scalarEqual(gold, pred, rules)

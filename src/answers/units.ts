@@ -111,10 +111,18 @@ export function unitOf(word: string): readonly [base: string, size: number] {
   return Object.hasOwn(TABLE, name) ? TABLE[name] : [name, 1]
 }
 
-/** The words of a unit phrase that carry meaning: `square units` is `square unit`, `of`, `the`, `about` say nothing. */
-export function unitWords(phrase: string): string[] {
-  return phrase
-    .toLowerCase()
-    .split(/[^a-zA-Z\u00b5-\uffff]+/)
-    .filter(word => word !== '' && word !== 'of' && word !== 'the' && word !== 'is' && word !== 'a' && word !== 'an')
+const SILENT = /^(?:of|the|is|a|an|about)$/
+
+/** The units of a phrase, `m/s^2` or `square cm` or `radians per second`: names and powers, in order; silent words left out. */
+export function unitWords(phrase: string): { name: string; power: number }[] {
+  const out: { name: string; power: number }[] = []
+  let over = false
+  for (const [, name, power, slash] of phrase.matchAll(/([a-zA-Z\u00b5-\uffff]+)(?:\^?\{?(-?\d)\}?)?|(\/)/g)) {
+    if (slash || name.toLowerCase() === 'per' || name === '每') over = true
+    else if (!SILENT.test(name.toLowerCase())) {
+      out.push({ name: name.toLowerCase(), power: (over ? -1 : 1) * Number(power ?? 1) })
+      over = false
+    }
+  }
+  return out
 }

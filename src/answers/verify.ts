@@ -8,8 +8,13 @@ import { goldLetter, letterOf, lettersOnly, optionText, optionTexts, spokenLette
 import { type Allowance, type Outcome, strictEqual } from './equal.ts'
 import { type Extraction, extract } from './extract.ts'
 import { mathvision, olympiadbench } from './judges.ts'
-import { LIMITS } from './limits.ts'
+import { LIMITS, TooHard } from './limits.ts'
+import { mathvisionEqual } from './official/mathvision.ts'
+import { olympiadEqual } from './official/olympiadbench.ts'
+import { textOf } from './strings.ts'
 import { type Verdict, verdict } from './verdict.ts'
+
+export { extract } from './extract.ts'
 
 export type Judge = 'strict' | 'olympiadbench' | 'mathvision'
 
@@ -98,7 +103,9 @@ function one(gold: string, answer: string, options: string[], allowance: Allowan
     letter &&
     letter === letterOf(answer) &&
     (found.from !== 'box' ||
-      /^[^A-Za-z]*[A-J][^A-Za-z]*$|^\\text/.test(answer.trim()) ||
+      /^[^A-Za-z]*[A-J][^A-Za-z]*$|^\\(?:text|math)|^(?:the )?(?:correct )?(?:option|choice|answer) /i.test(
+        answer.trim(),
+      ) ||
       /^\(?[A-J][).:]/.test(answer.trim()))
   )
     return 'right'
@@ -108,13 +115,27 @@ function one(gold: string, answer: string, options: string[], allowance: Allowan
   return strictEqual(gold, answer, allowance)
 }
 
+/**
+ * Whether two bare answers are one under a judge; no extraction but the official judges' own, the gold first.
+ * @returns false too where a side cannot be read
+ */
+export function equal(gold: string, answer: string, judge: Judge = 'strict', allowance: Allowance = {}): boolean {
+  if (judge === 'strict') return strictEqual(gold, answer, allowance) === 'right'
+  if (judge === 'mathvision') return mathvisionEqual(answer, gold)
+  try {
+    return olympiadEqual(answer, gold, allowance.tolerance ? [allowance.tolerance] : undefined)
+  } catch (error) {
+    if (error instanceof TooHard || error instanceof RangeError) return false
+    throw error
+  }
+}
+
 /** The texts of a gold: several where it is a list, the contents of its boxes where it has some. */
 function goldTexts(answer: unknown): string[] {
   const list = Array.isArray(answer) ? answer : [answer]
   const out: string[] = []
   for (const item of list) {
-    if (item === null || item === undefined || (typeof item === 'object' && !Array.isArray(item))) continue
-    const text = Array.isArray(item) ? item.join(', ') : String(item)
+    const text = Array.isArray(item) ? item.map(textOf).join(', ') : textOf(item)
     const inside = text.includes('boxed') ? boxes(text) : []
     const gold = inside.length > 0 ? inside.map(box => box.content).join(', ') : text
     if (gold.trim() !== '') out.push(gold)

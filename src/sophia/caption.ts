@@ -2,9 +2,8 @@
  * caption: K descriptions c ~ π_θ(· | x^d, v) of a problem's pictures, drawn from the policy itself: this half of the
  * off-policy sample is the policy's own seeing. The question is not shown.
  */
-import { UserError } from '../errors.ts'
 import type { Generator, Request } from '../generate/types.ts'
-import { fan, type Refusal } from './fan.ts'
+import { fan, pictures, type Refusal } from './fan.ts'
 import { checkCaptionPrompt } from './prompts.ts'
 import { type Caption, errorOf, extend, idOf, type Row } from './rows.ts'
 
@@ -31,12 +30,11 @@ export async function* caption(
   checkCaptionPrompt(prompt)
   const ask = async (row: Row): Promise<Request[] | Refusal | null> => {
     if (passesCaption(row)) return null
-    const pictures = await images(row).catch(unreadable)
-    if (!Array.isArray(pictures)) return pictures
-    if (pictures.length === 0)
-      return { code: 'no-image', message: 'expected a picture under images (or image), got none' }
-    const messages = [{ role: 'user' as const, text: prompt, images: pictures.length }]
-    return Array.from({ length: captions }, (_, index) => ({ messages, images: pictures, keys: [idOf(row), index] }))
+    const seen = await pictures(row, images)
+    if (!Array.isArray(seen)) return seen
+    if (seen.length === 0) return { code: 'no-image', message: 'expected a picture under images (or image), got none' }
+    const messages = [{ role: 'user' as const, text: prompt, images: seen.length }]
+    return Array.from({ length: captions }, (_, index) => ({ messages, images: seen, keys: [idOf(row), index] }))
   }
   for await (const { row, samples } of fan('caption', rows, generator, ask)) {
     if (!samples) yield row
@@ -44,9 +42,4 @@ export async function* caption(
       for (const [index, { text, tokens, finish, logprob }] of samples.entries())
         yield extend(row, 'caption', { index, text, tokens, finish, logprob } satisfies Caption)
   }
-}
-
-function unreadable(error: Error): Refusal {
-  if (error instanceof UserError) return { code: 'image', message: error.message }
-  throw error
 }

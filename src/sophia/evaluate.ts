@@ -3,9 +3,8 @@
  * slow-thinking system prompt, and each answer is judged. One row a response; the result is counted in score.ts.
  */
 import type { Judge } from '../answers/verify.ts'
-import { UserError } from '../errors.ts'
 import type { Generator, Message, Request } from '../generate/types.ts'
-import { fan, type Refusal } from './fan.ts'
+import { fan, pictures, type Refusal } from './fan.ts'
 import { fill } from './prompts.ts'
 import { judge } from './reward.ts'
 import { errorOf, extend, idOf, questionOf, type Row, type Verdict } from './rows.ts'
@@ -38,7 +37,7 @@ export async function* evaluate(
   const ask = async (row: Row): Promise<Request[] | Refusal | null> => {
     if (passesEvaluate(row)) return null
     if (questionOf(row) === '') return { code: 'no-question', message: 'expected text under question, got none' }
-    const images = await options.images(row).catch(unreadable)
+    const images = await pictures(row, options.images)
     if (!Array.isArray(images)) return images
     const messages = asked(row, images.length, options)
     return Array.from({ length: options.samples }, (_, index) => ({ messages, images, keys: [idOf(row), index] }))
@@ -65,9 +64,4 @@ function judged(
   if (errorOf(verdictRow)) return { ...row, error: { ...errorOf(verdictRow), stage: 'eval' } }
   const verdict = verdictRow.verdict as Verdict
   return extend(row, 'response', { index, text, tokens, finish, model, verdict } satisfies Response)
-}
-
-function unreadable(error: Error): Refusal {
-  if (error instanceof UserError) return { code: 'image', message: error.message }
-  throw error
 }

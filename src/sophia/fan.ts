@@ -2,6 +2,7 @@
  * One row in, several samples out: what caption and reason have in common. Requests go to the generator a window at a
  * time; the samples come back with their row, all of them or an error, never some.
  */
+import { UserError } from '../errors.ts'
 import type { Failure, Generated, Generator, Request } from '../generate/types.ts'
 import { fail, type Row } from './rows.ts'
 
@@ -9,6 +10,16 @@ import { fail, type Row } from './rows.ts'
 export interface Refusal {
   code: string
   message: string
+}
+
+/** The encoded pictures of a row, or why they cannot be had. */
+export async function pictures(row: Row, load: (row: Row) => Promise<Uint8Array[]>): Promise<Uint8Array[] | Refusal> {
+  try {
+    return await load(row)
+  } catch (error) {
+    if (error instanceof UserError) return { code: 'image', message: error.message }
+    throw error
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-/** Ten thousand hostile inputs end in a verdict in under 50 ms each, under every judge; the whole kinds and every fifth jumble here, all of them in the bench. */
+/** Ten thousand hostile inputs end in a verdict in under 50 ms each (of processor time: other work on the machine is not ours), under every judge; the whole kinds and every tenth jumble here, all of them with HOSTILE=all. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { verify } from '../../src/answers/verify.ts'
@@ -20,23 +20,25 @@ test('a verdict in under 50 ms whatever comes', () => {
   let slowest = 0
   let worst = ''
   for (let i = 0; i < 10_000; i++) {
-    if (!ALL && i % 5 !== 0) continue
+    if (!ALL && i % 10 !== 0) continue
     const text = hostile(i)
     for (const judge of ['strict', 'olympiadbench', 'mathvision'] as const) {
       const once = () => {
-        const start = performance.now()
+        const start = process.cpuUsage()
         const verdict = verify(text, { answer: GOLDS[i % GOLDS.length] }, judge)
-        const ms = performance.now() - start
+        const { user, system } = process.cpuUsage(start)
+        const ms = (user + system) / 1000
         assert.ok(REASONS.has(verdict.reason), verdict.reason)
         assert.is(verdict.reward, verdict.reason === 'right' ? 1 : 0)
         return ms
       }
       let ms = once()
-      // a busy machine may stop us in between: the input is slow only if it is slow every time
+      // the compiler and the collector come and go: an input is slow only if it is slow every time
       for (let again = 0; ms > 40 && again < 4; again++) ms = Math.min(ms, once())
       if (ms > slowest) [slowest, worst] = [ms, `${judge} ${i} ${JSON.stringify(text.slice(0, 60))}`]
     }
   }
+  if (ALL) console.log(`slowest ${slowest.toFixed(1)} ms: ${worst}`)
   assert.ok(slowest < 50, `${slowest.toFixed(1)} ms for ${worst}`)
 })
 

@@ -2,11 +2,12 @@
  * caption and reason as processes, on the small random models of fixtures/golden/models: what they promise about
  * order, draws, shards, kill -9 and readers that leave, whatever the text is worth.
  */
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Row } from '../../src/io/row.ts'
+import type { Response } from '../../src/sophia/score.ts'
 import { ended, shell, sophia, start, temporary } from './sophia.ts'
 
 const test = suite('sampling')
@@ -22,6 +23,8 @@ const problems: Row[] = Array.from({ length: count }, (_, i) => ({
 }))
 problems[5].images = ['none.png']
 writeFileSync(at('problems.jsonl'), problems.map(row => `${JSON.stringify(row)}\n`).join(''))
+cpSync(`${models}/llava`, at('llava'), { recursive: true })
+writeFileSync(at('llava/prompts.json'), '{"answer": "{question}", "system": ""}') // ours are longer than its context
 writeFileSync(at('see.txt'), 'Look.\n')
 writeFileSync(at('think.txt'), '{question} {caption}\n')
 
@@ -51,10 +54,27 @@ const flags: Record<string, string[]> = {
     ...sampling,
   ],
   reason: ['--model', `${models}/qwen2`, '--trajectories', '2', '--prompt', at('think.txt'), ...sampling],
+  eval: [
+    '--model',
+    at('llava'),
+    '--images',
+    at('llava'),
+    '--samples',
+    '2',
+    '--summary',
+    at('result.json'),
+    ...sampling,
+  ],
 }
-const input: Record<string, string> = { caption: at('problems.jsonl'), reason: at('caption.jsonl') }
+const input: Record<string, string> = {
+  caption: at('problems.jsonl'),
+  reason: at('caption.jsonl'),
+  eval: at('problems.jsonl'),
+}
 const captioned = sophia(['caption', input.caption, '-o', at('caption.jsonl'), ...flags.caption])
 const reasoned = captioned.then(() => sophia(['reason', input.reason, '-o', at('reason.jsonl'), ...flags.reason]))
+const evaluated = reasoned.then(() => sophia(['eval', input.eval, '-o', at('eval.jsonl'), ...flags.eval]))
+const done: Record<string, Promise<unknown>> = { caption: captioned, reason: reasoned, eval: evaluated }
 
 test('rows in order; a picture that is not there is one error row', async () => {
   const { code, stderr } = await captioned
@@ -80,9 +100,10 @@ test('reason: N rows a caption; the error row passes', async () => {
   assert.is((rows[30].error as { stage: string }).stage, 'caption')
 })
 
-for (const stage of ['caption', 'reason']) {
+for (const stage of ['caption', 'reason', 'eval']) {
   test(`${stage}: kill -9, --resume, the same bytes`, async () => {
-    await (stage === 'caption' ? captioned : reasoned)
+    await done[stage]
+    const result = stage === 'eval' && readFileSync(at('result.json'))
     const text = readFileSync(input[stage])
     const out = at(`${stage}-cut.jsonl`)
     const child = start([stage, '-', '-o', out, ...flags[stage]])
@@ -98,8 +119,20 @@ for (const stage of ['caption', 'reason']) {
     const resumed = await sophia([stage, input[stage], '-o', out, '--resume', ...flags[stage]])
     assert.is(resumed.code, 3)
     assert.ok(readFileSync(out).equals(readFileSync(at(`${stage}.jsonl`))))
+    if (result) assert.ok(readFileSync(at('result.json')).equals(result), 'the result of the whole')
   })
 }
+
+test('eval: a judged response a sample, and a result that counts them', async () => {
+  await evaluated
+  const rows = read('eval.jsonl')
+  assert.is(rows.length, (count - 1) * 2 + 1)
+  const right = rows.filter(row => (row.response as Response | undefined)?.verdict.reward).length
+  const result = JSON.parse(readFileSync(at('result.json'), 'utf8'))
+  assert.is(result.n, count - 1)
+  assert.is(result.errors, 1)
+  assert.is(result.accuracy, Math.round((1e4 * right) / (rows.length - 1)) / 100)
+})
 
 test('shards and batch sizes do not change the draws', async () => {
   await captioned

@@ -4,10 +4,10 @@
  * bound, a loop here tries one element more and stands where that fails; failures are remembered by place, so that work stays linear.
  * What it leaves out: derivatives, bras and kets, `|_{x=1}`: they do not parse here.
  */
-import { int, type Node, some } from '../ast.ts'
+import { type Node, some } from '../ast.ts'
 import { LIMITS, TooHard, Unparseable } from '../limits.ts'
-import { numeral } from '../numerals.ts'
 import { command } from './commands.ts'
+import { readName, readNumber } from './leaves.ts'
 import { type Token, tokens } from './tokens.ts'
 
 const TIMES = new Set(['times', 'cdot'])
@@ -33,7 +33,7 @@ const OTHER = new Set(
 const NEVER = new Set('rfloor rceil rangle to rightarrow Rightarrow longrightarrow Longrightarrow div'.split(' '))
 
 /** What the original's lexer or a decision by one token refuses: no loop recovers from it. */
-class Refused extends Error {}
+export class Refused extends Error {}
 
 export class Grammar {
   at = 0
@@ -219,7 +219,7 @@ export class Grammar {
 
   /** A letter or symbol before a bracket is a function where what is in the bracket reads as arguments. */
   private call(): Node {
-    const name = this.name()
+    const name = readName(this)
     this.expect('(')
     const a = [this.expr()]
     while (this.take(',')) a.push(this.expr())
@@ -227,19 +227,10 @@ export class Grammar {
     return { k: 'call', name, a }
   }
 
-  private name(): string {
-    let name = this.token.s
-    this.at++
-    if (/^'/.test(this.token.s) && this.token.t === 'op') name += this.list[this.at++].s
-    if (this.take('_')) name += `_{${print(this.script())}}`
-    if (/^'/.test(this.token.s) && this.token.t === 'op') name += this.list[this.at++].s
-    return name
-  }
-
   private atom(): Node {
     const { t, s } = this.token
     if (t === 'error') throw new Refused(s)
-    if (t === 'digit') return this.number()
+    if (t === 'digit') return readNumber(this)
     if (t === 'differential') {
       this.at++
       return { k: 'sym', name: s }
@@ -253,26 +244,8 @@ export class Grammar {
       return { k: 'inf' }
     }
     if (t === 'letter' || (t === 'symbol' && !NEVER.has(s) && !TIMES.has(s) && !Object.hasOwn(RELATIONS, s)))
-      return { k: 'sym', name: this.name() }
+      return { k: 'sym', name: readName(this) }
     throw new Unparseable(`unexpected ${s || 'end'}`)
-  }
-
-  private number(): Node {
-    let text = ''
-    const digit = (i: number) => this.list[this.at + i]?.t === 'digit'
-    while (digit(0)) text += this.list[this.at++].s
-    while (this.is(',') && digit(1) && digit(2) && digit(3)) {
-      text += this.list[this.at + 1].s + this.list[this.at + 2].s + this.list[this.at + 3].s
-      this.at += 4
-    }
-    if (this.is('.') && !digit(1)) return this.beforePoint(text)
-    if (this.is('.') && digit(1)) {
-      text += '.'
-      this.at++
-      while (digit(0)) text += this.list[this.at++].s
-    }
-    if (/^0+[1-9]\d*$/.test(text)) throw new Refused('a number that begins with 0')
-    return numeral(text)
   }
 
   named(s: string): Node {
@@ -281,13 +254,6 @@ export class Grammar {
     const node = command(this, s)
     this.depth--
     return node
-  }
-
-  /** Digits before a point that nothing follows fall apart in the original: a product of all but the last. */
-  private beforePoint(text: string): Node {
-    if (text.length === 1 || text.length > LIMITS.items) throw new Unparseable('a point without digits')
-    this.at--
-    return { k: 'mul', a: [...text.slice(0, -1)].map(x => int(Number(x))) }
   }
 }
 

@@ -6,8 +6,9 @@ import { type Node, some } from '../ast.ts'
 import { evaluate } from '../evaluate.ts'
 import { exact } from '../exact.ts'
 import { LIMITS } from '../limits.ts'
+import { trimEdges } from '../strings.ts'
 import { parseOfficial } from './grammar.ts'
-import { float, trimEdges } from './text.ts'
+import { float } from './text.ts'
 
 const FLAGS = ['the final answer is', 'the answer is', 'the correct answer is', 'the answer should be']
 

@@ -1,6 +1,7 @@
 /** OlympiadBench's text preparation before anything is compared, and Python's reading of a number. */
 import { closing } from '../boxes.ts'
 import { LIMITS, TooHard } from '../limits.ts'
+import { trimEdges } from '../strings.ts'
 
 const REPLACED: [string, string][] = [
   ['\\left', ''],
@@ -86,13 +87,4 @@ export function float(text: string): number {
   if (/^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/.test(s)) return Number(s)
   const sign = s.startsWith('-') ? -1 : 1
   return /^[+-]?inf(?:inity)?$/i.test(s) ? sign * Number.POSITIVE_INFINITY : Number.NaN
-}
-
-/** The text without the characters of `set` at its edges. Linear, which an expression like `x+$` is not. */
-export function trimEdges(text: string, set: string, side: 'both' | 'start' | 'end' = 'both'): string {
-  let start = 0
-  let end = text.length
-  if (side !== 'end') while (start < end && set.includes(text[start])) start++
-  if (side !== 'start') while (end > start && set.includes(text[end - 1])) end--
-  return text.slice(start, end)
 }
