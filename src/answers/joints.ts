@@ -1,5 +1,6 @@
 /** How neighbours join: signs, lists without brackets, whole numbers beside fractions. Small helpers of parse.ts. */
 import type { Node } from './ast.ts'
+import { power } from './commands.ts'
 import type { Token } from './lexer.ts'
 import { numeral } from './numerals.ts'
 import type { Parser } from './parse.ts'
@@ -32,4 +33,10 @@ export function mixedNumber(last: Node, factor: Node, before: Token, parser: Par
     return { k: 'add', a: [last, { k: 'div', x: factor, y: parser.postfix() }] }
   }
   return before.s.length === 3 && last.n > 0n ? numeral(`${last.n}${before.s}`) : undefined
+}
+
+/** The power after a phrase of units is its last unit's: `\text{m s}^{-1}`. */
+export function lastPower(parser: Parser, unit: Node): Node {
+  if (unit.k !== 'mul') return power(parser, unit)
+  return { k: 'mul', a: [...unit.a.slice(0, -1), power(parser, unit.a[unit.a.length - 1])] }
 }

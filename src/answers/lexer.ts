@@ -75,7 +75,8 @@ export function lex(text: string, thousands: boolean): Token[] {
 }
 
 function command(text: string, at: number, tokens: Token[], push: (t: Token['t'], s: string) => void): number {
-  const afterNumber = tokens[tokens.length - 1]?.t === 'num'
+  const [before, last] = [tokens[tokens.length - 2], tokens[tokens.length - 1]]
+  const measured = last?.t === 'num' || last?.t === 'text' || (last?.s === '/' && before?.t === 'text')
   const match = /^[A-Za-zπ]+/.exec(text.slice(at, at + 40))
   if (!match) {
     const char = text[at] ?? ''
@@ -92,7 +93,7 @@ function command(text: string, at: number, tokens: Token[], push: (t: Token['t']
     if (!group) return end
     const inner = group[1].trim()
     if (/^(?:and|or|,)$/i.test(inner)) push('op', ',')
-    else if (/^[a-zA-Z]$/.test(inner)) push(afterNumber && isUnitLetter(inner) ? 'text' : 'sym', inner)
+    else if (/^[a-zA-Z]$/.test(inner)) push(measured && isUnitLetter(inner) ? 'text' : 'sym', inner)
     else if (FUNCTIONS.has(inner.toLowerCase())) push('fn', inner.toLowerCase())
     else if (/^-?[\d.,]+$/.test(inner)) for (const token of lex(inner, true).slice(0, -1)) push(token.t, token.s)
     else if (/^(?:%|percent|pct)$/.test(inner)) push('op', '%')

@@ -4,14 +4,14 @@
  */
 import { int, type Node } from './ast.ts'
 import { command, functionCall, power, subscriptName } from './commands.ts'
-import { bare, mixedNumber, signed } from './joints.ts'
+import { bare, lastPower, mixedNumber, signed } from './joints.ts'
 import type { Token } from './lexer.ts'
 import { LIMITS, TooHard, Unparseable } from './limits.ts'
+import { opensCall, readSymbol, wordCall } from './names.ts'
 import { baseNumber, numeral, unitProduct } from './numerals.ts'
 
 const RELATIONS = new Set(['=', '<', '>', '<=', '>=', '!=', '≈', '~', '!~', 'in', '->'])
 const CLOSERS: Record<string, string> = { '(': ')]', '[': '])', '{': '}', '\\{': '\\}' }
-const CALLED = new Set(['f', 'g', 'F', 'G'])
 
 /** A cursor over tokens with the grammar's levels as methods; commands.ts reads arguments through it. */
 export class Parser {
@@ -139,14 +139,14 @@ export class Parser {
   product(bare: boolean): Node {
     const a: Node[] = []
     while (this.startsFactor() && !(bare && a.length > 0 && this.token.t === 'fn')) {
-      if (this.token.t === 'text' && this.opensCall()) {
-        a.push(this.wordCall())
+      if (this.token.t === 'text' && opensCall(this)) {
+        a.push(wordCall(this))
         continue
       }
       if (this.token.t === 'text') {
         if (bare && a.length > 0) break
         const unit = unitProduct(this.texts(), a.length === 0)
-        a.push(this.take('^') ? power(this, unit) : unit)
+        a.push(this.take('^') ? lastPower(this, unit) : unit)
         continue
       }
       const before = this.token
@@ -159,19 +159,6 @@ export class Parser {
     }
     if (a.length === 0) throw new Unparseable(`expected a term, came ${this.token.s || 'the end'}`)
     return a.length === 1 ? a[0] : { k: 'mul', a }
-  }
-
-  /** A word right before a bracket is a function that we do not know, no unit. */
-  private opensCall(): boolean {
-    const next = this.tokens[this.at + 1]
-    return next.t === 'op' && next.s === '(' && !next.space && /^[a-z]+$/i.test(this.token.s)
-  }
-
-  private wordCall(): Node {
-    const name = this.token.s
-    this.at += 2
-    const inner = this.group('(')
-    return { k: 'call', name, a: inner.k === 'seq' ? inner.a : [inner] }
   }
 
   /** Text tokens side by side as one phrase. */
@@ -209,7 +196,7 @@ export class Parser {
     const token = this.token
     this.at++
     if (token.t === 'num') return this.is('_') ? baseNumber(token.s, this.subscript()) : numeral(token.s)
-    if (token.t === 'sym') return this.symbol(token)
+    if (token.t === 'sym') return readSymbol(this, token)
     if (token.t === 'fn') return this.nested(() => functionCall(this, token.s))
     if (token.t === 'cmd') return this.nested(() => command(this, token.s))
     if (token.t === 'text') return unitProduct(token.s, true)
@@ -222,19 +209,6 @@ export class Parser {
     }
     if (token.t === 'op' && Object.hasOwn(CLOSERS, token.s)) return this.group(token.s)
     throw new Unparseable(`unexpected ${token.s || 'end'}`)
-  }
-
-  private symbol(token: Token): Node {
-    let name = token.s
-    while (this.is('_') || this.is("'")) name += this.take("'") ? "'" : `_${this.subscript()}`
-    const calls = this.is('(') && !this.token.space
-    if (!calls && !(this.is('[') && CALLED.has(name))) return { k: 'sym', name }
-    const back = this.at
-    this.at++
-    const inner = this.group(this.tokens[back].s)
-    if (inner.k === 'seq' || CALLED.has(name)) return { k: 'call', name, a: inner.k === 'seq' ? inner.a : [inner] }
-    this.at = back
-    return { k: 'sym', name }
   }
 
   subscript(): string {

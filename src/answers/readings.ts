@@ -33,6 +33,7 @@ export function readings(text: string): Node[] | 'unparseable' | 'too hard' {
   }
   attempt(text, true)
   if (/\d,\d{3}(?!\d)/.test(text)) attempt(text, false)
-  if (/^-?\d+,\d+$/.test(text)) attempt(text.replace(',', '.'), false)
+  // one digit after a comma is more often the second of two answers
+  if (/^-?\d+,\d{2,}$/.test(text)) attempt(text.replace(',', '.'), false)
   return out.length > 0 ? out : failure
 }

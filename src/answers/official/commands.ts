@@ -2,7 +2,8 @@
 import { int, type Node } from '../ast.ts'
 import { Unparseable } from '../limits.ts'
 import { numeral } from '../numerals.ts'
-import { FUNCTIONS, type Grammar } from './grammar.ts'
+import type { Grammar } from './grammar.ts'
+import { FUNCTIONS } from './vocabulary.ts'
 
 const POWERED = new Set('sin cos tan csc sec cot sinh cosh tanh'.split(' '))
 

@@ -9,28 +9,7 @@ import { LIMITS, TooHard, Unparseable } from '../limits.ts'
 import { command } from './commands.ts'
 import { readName, readNumber } from './leaves.ts'
 import { type Token, tokens } from './tokens.ts'
-
-const TIMES = new Set(['times', 'cdot'])
-const RELATIONS: Record<string, string> = {
-  leq: '<=',
-  le: '<=',
-  leqq: '<=',
-  leqslant: '<=',
-  geq: '>=',
-  ge: '>=',
-  geqq: '>=',
-  geqslant: '>=',
-  neq: '!=',
-}
-export const FUNCTIONS = new Set(
-  'exp log lg ln sin cos tan csc sec cot arcsin arccos arctan arccsc arcsec arccot sinh cosh tanh arsinh arcosh artanh'.split(
-    ' ',
-  ),
-)
-const OTHER = new Set(
-  'lim int sum prod sqrt overline frac dfrac tfrac binom dbinom tbinom mathit lfloor lceil langle'.split(' '),
-)
-const NEVER = new Set('rfloor rceil rangle to rightarrow Rightarrow longrightarrow Longrightarrow div'.split(' '))
+import { FUNCTIONS, NEVER, OTHER, RELATIONS, TIMES } from './vocabulary.ts'
 
 /** What the original's lexer or a decision by one token refuses: no loop recovers from it. */
 export class Refused extends Error {}
