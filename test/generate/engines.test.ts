@@ -5,6 +5,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createGenerator, type GeneratorOptions } from '../../src/generate/index.ts'
 import type { Failure, Generated, Message, Request } from '../../src/generate/types.ts'
+import { readRows } from '../../src/io/source.ts'
 import { openFolder } from '../../src/models/folder.ts'
 import { saveFolder } from '../../src/models/save.ts'
 
@@ -48,6 +49,29 @@ async function open(options: GeneratorOptions) {
   return { ask, generate: generator.generate, close: generator.close }
 }
 const textOf = (answer: Generated | Failure) => ('error' in answer ? answer.error.message : answer.text)
+
+test('the tiny policy: both engines give the same greedy captions and answers', async () => {
+  const requests: Request[] = []
+  for await (const row of readRows('fixtures/world/test.parquet')) {
+    const images = (row.images as { bytes: Uint8Array }[]).map(({ bytes }) => bytes)
+    for (const text of ['Describe the image.', String(row.question)])
+      requests.push({ messages: [{ role: 'user', text, images: 1 }], images, keys: [requests.length] })
+    if (requests.length === 8) break
+  }
+  const engines = (['onnx', 'transformers'] as const).map(engine =>
+    open({ model: 'fixtures/policy', engine, sampling: greedy(64) }),
+  )
+  const [ours, theirs] = await Promise.all(
+    engines.map(async opened => {
+      const { ask, close } = await opened
+      const texts = (await ask(requests)).map(textOf)
+      await close()
+      return texts
+    }),
+  )
+  assert.match(ours[0], /^A (board|bar chart): /)
+  assert.equal(ours, theirs)
+})
 
 for (const name of ['llava', 'qwen2']) {
   test(`${name}: greedy texts are Hugging Face's, and transformers.js' own`, async () => {
