@@ -134,7 +134,7 @@ async function whyNotCuda(): Promise<string | undefined> {
   )
   const library = process.platform === 'win32' ? 'onnxruntime_providers_cuda.dll' : 'libonnxruntime_providers_cuda.so'
   if (!existsSync(join(bin, library))) {
-    return 'the CUDA provider is not installed; ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node --ignore-scripts=false fetches it'
+    return 'the CUDA provider is not installed; ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js fetches it'
   }
   return whyNot('cuda')
 }
@@ -147,7 +147,11 @@ async function whyNot(device: 'cuda' | 'webgpu'): Promise<string | undefined> {
     await session.release()
     return undefined
   } catch (error) {
-    return String((error as Error).message).split('\n')[0]
+    // The place in ONNX Runtime's sources is of no use to people.
+    return String((error as Error).message)
+      .split('\n')[0]
+      .replace(/^.* was false\. /, '')
+      .replace(/\.$/, '')
   }
 }
 
