@@ -6,15 +6,26 @@ export default class Reward extends SophiaCommand {
   static override summary = 'Judge each trajectory against the golden answer.'
   static override description = `Reads the answer out of each trajectory, compares it with \`answer\` and adds
 verdict {reward: 0 or 1, answer, reason}; reason tells wrong from unparsed, truncated, empty and timed out.
-strict is for rewards to train on; the other two do as the benchmarks' own judges do, quirks included.`
+strict is for rewards to train on; the other two do as the benchmarks' own judges do, quirks included.
+
+--reward-command puts a scorer of your own in the judge's place, in any language: one process for the whole run, which
+reads rows as lines of JSON and answers each, in order, with a line: 0 or 1, {"reward": 0 or 1, "answer"?, "reason"?}, or
+the row with such a "verdict". It has to write out each answer before it waits for the next row. Only the verdict is
+taken from it. If it dies or answers something else, the stage ends with 1; --resume goes on.`
   static override examples = [
     `$ echo '{"id":1,"question":"2+3?","answer":5,"trajectory":"It is \\\\boxed{5}."}' | <%= config.bin %> <%= command.id %>`,
     '<%= config.bin %> <%= command.id %> thoughts.jsonl -o judged.jsonl',
+    `<%= config.bin %> <%= command.id %> thoughts.jsonl --reward-command "stdbuf -oL sed 's/.*boxed.*/1/;t;s/.*/0/'"`,
   ]
   static override args = { input: inputArgument }
   static override flags = {
     judge: judgeFlag,
     key: Flags.string({ default: 'trajectory', helpValue: 'KEY', description: 'which key holds the response' }),
+    'reward-command': Flags.string({
+      helpValue: 'CMD',
+      exclusive: ['judge', 'key'],
+      description: 'a scorer of your own, run by the shell: rows in, verdicts out',
+    }),
     ...rowFlags,
   }
 

@@ -26,8 +26,8 @@ export interface Stage extends Plan {
 }
 
 export interface StageOptions {
-  /** Path, or `-`. */
-  input: string
+  /** Path, or `-`, or where the rows come from instead of a file. */
+  input: string | Source
   output: string
   from?: Format
   to?: Format
@@ -60,7 +60,8 @@ export async function runStage(
   const again = resume && part !== undefined && existsSync(part)
   if (resume && !again && existsSync(output)) return settled(output, options)
 
-  const source = openSource(options.input, options.from)
+  const { input, from } = options
+  const source = typeof input === 'string' ? openSource(input, from) : input
   if (again) await mend(part)
   const sink = openSink(output, options.to, again)
   const progress = startProgress(name, source, quiet)

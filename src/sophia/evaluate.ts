@@ -4,17 +4,18 @@
  */
 import type { Judge } from '../answers/verify.ts'
 import type { Generator, Message, Request } from '../generate/types.ts'
+import { without } from '../io/row.ts'
 import { fan, pictures, type Refusal } from './fan.ts'
 import { fill } from './prompts.ts'
 import { judge } from './reward.ts'
-import { errorOf, extend, idOf, questionOf, type Row, type Verdict } from './rows.ts'
+import { errorOf, extend, fail, idOf, questionOf, type Row, type Verdict } from './rows.ts'
 import type { Response } from './score.ts'
 
 export interface EvaluateOptions {
   /** Responses to a problem. */
   samples: number
-  /** Template of the question, and the slow-thinking system prompt ('' for none). */
-  prompt: string
+  /** Template of the question, for all rows or for each, and the slow-thinking system prompt ('' for none). */
+  prompt: string | ((row: Row) => string)
   system: string
   judge: Judge
   /** The model's name, for the record. */
@@ -39,7 +40,9 @@ export async function* evaluate(
     if (questionOf(row) === '') return { code: 'no-question', message: 'expected text under question, got none' }
     const images = await pictures(row, options.images)
     if (!Array.isArray(images)) return images
-    const messages = asked(row, images.length, options)
+    const { prompt, system } = options
+    const template = typeof prompt === 'string' ? prompt : prompt(row)
+    const messages = asked(row, images.length, { prompt: template, system })
     return Array.from({ length: options.samples }, (_, index) => ({ messages, images, keys: [idOf(row), index] }))
   }
   for await (const { row, samples } of fan('eval', rows, generator, ask)) {
@@ -54,10 +57,40 @@ export function asked(row: Row, images: number, { prompt, system }: { prompt: st
   return system === '' ? [question] : [{ role: 'system', text: system }, question]
 }
 
+export interface RescoreOptions {
+  judge: Judge
+  /** Which key holds the saved answer: text, or an object with `text` and `finish`. */
+  key: string
+  /** Who answered, where neither the answer nor the row says it. */
+  model: string
+  /** The problems by id, where the rows do not hold them themselves. */
+  problems?: Map<string, Row>
+}
+
+/** Judges answers that any model gave at some other time: a row with a `response` as eval makes it, or with an error. */
+export function* rescore(rows: Iterable<Row>, { judge, key, model, problems }: RescoreOptions): Iterable<Row> {
+  for (const row of rows) {
+    const saved = row[key] as string | Partial<Response> | null | undefined
+    const held = typeof saved === 'string' ? { text: saved } : saved
+    const problem = problems?.get(idOf(row))
+    if (typeof errorOf(row) === 'object') yield row
+    else if (typeof held?.text !== 'string')
+      yield fail(row, 'eval', `no-${key}`, `expected text, or an object with text, under ${key}`)
+    else if (problems && !problem)
+      yield fail(row, 'eval', 'no-problem', `expected an id of the benchmark, got ${idOf(row)}`)
+    else {
+      const { index = 0, text, tokens = 0, finish = 'stop' } = held
+      const name = held.model ?? (typeof row.model === 'string' ? row.model : model)
+      const bare = 'error' in row ? without(row, 'error') : row // OlympiadBench's items hold their tolerance there
+      yield judged(problem ? { ...bare, ...problem } : bare, { index, text, tokens, finish }, { judge, model: name })
+    }
+  }
+}
+
 function judged(
   row: Row,
   sample: Omit<Response, 'model' | 'verdict'>,
-  { judge: judgeName, model }: EvaluateOptions,
+  { judge: judgeName, model }: Pick<EvaluateOptions, 'judge' | 'model'>,
 ): Row {
   const { index, text, tokens, finish } = sample
   const verdictRow = judge({ ...row, response: { text, finish } }, { judge: judgeName, key: 'response' })

@@ -2,7 +2,7 @@
  * From judged responses to a result: pass@1 with its 95% interval, whole and by group, and what went wrong how often.
  * Only counts are kept, so memory does not grow with the rows, but for one number a problem.
  */
-import { idOf, type Row, type Verdict } from './rows.ts'
+import { errorOf, idOf, type Row, type Verdict } from './rows.ts'
 
 /** What eval adds to a problem: the model's answer and how it was judged. */
 export interface Response {
@@ -51,8 +51,8 @@ export class Score {
 
   /** Counts a row of eval's output. */
   add(row: Row): void {
-    const response = row.response as Response | undefined
-    if (!response) {
+    const response = row.response as Response | null | undefined
+    if (errorOf(row) || !response?.verdict) {
       this.errors++
       return
     }
@@ -132,7 +132,8 @@ export function tableOf(result: Result): string {
     ...Object.entries(values).map(([value, accuracy]) => line(`  ${value}`, accuracy)),
   ])
   const reasons = Object.entries(result.reasons).map(([reason, share]) => `${reason} ${share.toFixed(1)}%`)
-  const tail = `${reasons.join(' · ')} · ${result.tokens.mean.toFixed(0)} tokens a response (at most ${result.tokens.max})`
+  const { mean, max } = result.tokens // 0 where answers came without their tokens
+  const tail = [...reasons, ...(max > 0 ? [`${mean.toFixed(0)} tokens a response (at most ${max})`] : [])].join(' · ')
   return [
     line('pass@1', result),
     ...groups,

@@ -1,10 +1,12 @@
 /** The stages as the runner takes them: flags in, a window's map out. The method is in the files beside. */
 import type { Judge } from '../answers/verify.ts'
+import type { Benchmark } from '../benchmarks/index.ts'
 import type { Generator, Sampling } from '../generate/types.ts'
 import { loadImages } from '../io/images.ts'
 import type { Source } from '../io/source.ts'
 import type { Stage } from '../io/stage.ts'
 import type { CaptionOptions } from './caption.ts'
+import type { RescoreOptions } from './evaluate.ts'
 import type { PropagateOptions } from './propagate.ts'
 import type { ReasonOptions } from './reason.ts'
 import type { RewardOptions } from './reward.ts'
@@ -71,13 +73,15 @@ export interface EvalFlags extends ModelFlags {
   judge: Judge
   images?: string
   'allow-remote': boolean
+  benchmark?: Benchmark
 }
 
 export async function evalStage(flags: EvalFlags, source: Pick<Source, 'folder'>): Promise<Stage> {
   const { evaluate, passesEvaluate } = await import('./evaluate.ts')
   const { promptsFor, templateFrom } = await import('./prompts.ts')
   const { answer, system } = promptsFor(flags.model)
-  const prompt = flags.prompt === undefined ? answer : templateFrom(flags.prompt)
+  const own = flags.benchmark?.prompt ?? answer
+  const prompt = flags.prompt === undefined ? own : templateFrom(flags.prompt)
   const generator = await generatorOf(flags)
   const where = { folder: flags.images ?? source.folder, allowRemote: flags['allow-remote'] }
   const { samples, judge, model } = flags
@@ -88,23 +92,41 @@ export async function evalStage(flags: EvalFlags, source: Pick<Source, 'folder'>
     map: rows => evaluate(rows, generator, options),
     passes: passesEvaluate,
     last: row => (row.response as Response).index === samples - 1,
-    meter: row => {
-      const response = row.response as Response | undefined
-      return { tokens: response?.tokens, passed: response?.verdict.reward }
-    },
+    meter: responseMeter,
     close: () => generator.close(),
   }
 }
 
-export async function rewardStage(options: RewardOptions): Promise<Stage> {
-  const { reward } = await import('./reward.ts')
-  return {
+export interface RewardFlags extends RewardOptions {
+  'reward-command'?: string
+}
+
+/** eval of saved answers: no model runs. */
+export async function rescoreStage(options: RescoreOptions): Promise<Stage> {
+  const { rescore } = await import('./evaluate.ts')
+  return { name: 'eval', window: 'any', map: rows => rescore(rows, options), ...oneToOne, meter: responseMeter }
+}
+
+const responseMeter = (row: Row) => {
+  const response = row.response as Partial<Response> | null | undefined // a row with an error may hold any text there
+  return { tokens: response?.tokens, passed: response?.verdict?.reward }
+}
+
+export async function rewardStage(flags: RewardFlags): Promise<Stage> {
+  const stage = {
     name: 'reward',
-    window: 'any',
-    map: rows => reward(rows, options),
+    window: 'any' as const,
     ...oneToOne,
-    meter: row => ({ passed: (row.verdict as Verdict | undefined)?.reward }),
+    meter: (row: Row) => ({ passed: (row.verdict as Verdict | undefined)?.reward }),
   }
+  const command = flags['reward-command']
+  if (command !== undefined) {
+    const { Scorer } = await import('./scorer.ts')
+    const scorer = new Scorer(command)
+    return { ...stage, map: rows => scorer.score(rows), close: () => scorer.close() }
+  }
+  const { reward } = await import('./reward.ts')
+  return { ...stage, map: rows => reward(rows, flags) }
 }
 
 export async function propagateStage(options: PropagateOptions): Promise<Stage> {

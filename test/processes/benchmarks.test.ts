@@ -1,0 +1,108 @@
+/** eval on a benchmark's own files, and on saved answers, as processes. */
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { Row } from '../../src/io/row.ts'
+import type { Response } from '../../src/sophia/score.ts'
+import { sophia, temporary } from './sophia.ts'
+
+const test = suite('eval on benchmarks')
+const dir = temporary()
+const at = (name: string) => join(dir, name)
+const item = { options: [], solution: null, level: 2, subject: 'counting' }
+const items = [
+  { ...item, id: '1', question: 'How many? <image1>', answer: '11/25', image: 'images/1.png' },
+  { ...item, id: '2', question: 'Which? <image1>', options: ['x', 'y'], answer: 'B', image: 'images/2.png' },
+]
+mkdirSync(at('images'))
+for (const id of [1, 2]) cpSync(`fixtures/golden/models/llava/picture${id - 1}.png`, at(`images/${id}.png`))
+put('testmini.jsonl', items)
+const benchmark = ['eval', '--benchmark', 'mathvision', '--data', dir]
+
+test('the tiny policy is asked and judged as the benchmark does it', async () => {
+  const summary = ['--summary', at('result.json')]
+  const model = ['--model', 'fixtures/policy', '--device', 'cpu', '--max-tokens', '16', '-q']
+  const { code, stderr, stdout } = await sophia([...benchmark, ...model, ...summary])
+  assert.is(stderr, '')
+  assert.is(code, 0)
+  const rows = parse(stdout)
+  assert.equal(
+    rows.map(row => row.id),
+    ['1', '2'],
+  )
+  assert.is((rows[0].response as Response).model, 'fixtures/policy')
+  const { n, by, settings } = JSON.parse(readFileSync(at('result.json'), 'utf8'))
+  assert.is(n, 2)
+  assert.is(by.level['2'].n, 2)
+  assert.is(settings.judge, 'mathvision')
+  assert.is(settings.benchmark, 'mathvision')
+})
+
+test('saved answers meet their problems by id; no model runs', async () => {
+  // 7/16 passes for 11/25 in the official judge: both round to 0.44
+  put('answers.jsonl', [
+    { id: '1', model: 'someone', response: '\\boxed{\\frac{7}{16}}', error: '1e-1' },
+    { id: '3', response: 'B' },
+  ])
+  const args = ['--responses', at('answers.jsonl'), '--summary', at('saved.json')]
+  const { code, stdout, stderr } = await sophia([...benchmark, ...args])
+  assert.is(code, 3)
+  assert.match(stderr, /1 problems have no answer here/)
+  assert.not.match(stderr, /tokens a response/)
+  const [right, stranger] = parse(stdout)
+  const { verdict, model } = right.response as Response
+  assert.is(verdict.reward, 1)
+  assert.is(model, 'someone')
+  assert.is(right.subject, 'counting')
+  assert.is((stranger.error as { code: string }).code, 'no-problem')
+  const result = JSON.parse(readFileSync(at('saved.json'), 'utf8'))
+  assert.equal([result.accuracy, result.n, result.errors, result.unanswered], [100, 1, 1, 1])
+  const strict = await sophia([...benchmark, ...args, '--judge', 'strict', '-q'])
+  assert.is((parse(strict.stdout)[0].response as Response).verdict.reward, 0)
+})
+
+test('rows that are whole need no benchmark; --key says where the answer is', async () => {
+  const finish = 'length'
+  const rows = [
+    { id: 'a', question: '1+1?', answer: '2', said: { text: '<think>One and', finish } },
+    { id: 'b', question: '1+2?', answer: '3', said: 'It is \\boxed{3}.' },
+    { id: 'c', question: '1+3?', answer: '4' },
+  ]
+  const text = rows.map(row => `${JSON.stringify(row)}\n`).join('')
+  const { code, stdout } = await sophia(['eval', '--responses', '-', '--key', 'said', '-q'], text)
+  assert.is(code, 3)
+  const [cut, right, none] = parse(stdout)
+  assert.is((cut.response as Response).verdict.reason, 'truncated')
+  assert.is((right.response as Response).verdict.reward, 1)
+  assert.is(right.said, 'It is \\boxed{3}.')
+  assert.is((none.error as { code: string }).code, 'no-said')
+})
+
+test('wrong usage says what to do', async () => {
+  const model = ['--model', 'fixtures/policy']
+  const cases: [string[], RegExp][] = [
+    [['--benchmark', 'mathvision', ...model], /expected --data PATH\. Download MathVision/],
+    [['--data', dir, ...model], /expected --benchmark with it/],
+    [['problems.jsonl'], /expected --model MODEL, or --responses FILE/],
+    [['problems.jsonl', '--responses', 'x.jsonl'], /expected INPUT or --responses, got both/],
+  ]
+  for (const [args, message] of cases) {
+    const { code, stderr } = await sophia(['eval', ...args])
+    assert.is(code, 2)
+    assert.match(stderr, message)
+  }
+})
+
+test.run()
+
+function put(name: string, rows: Row[]): void {
+  writeFileSync(at(name), rows.map(row => `${JSON.stringify(row)}\n`).join(''))
+}
+
+function parse(text: string): Row[] {
+  return text
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line))
+}
