@@ -24,7 +24,6 @@ export type Node =
   | { k: 'seq'; open: string; close: string; a: Node[] }
   | { k: 'matrix'; rows: Node[][] }
 
-export const ZERO = 0n
 export const ONE = 1n
 
 /** An exact integer node. */

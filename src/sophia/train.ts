@@ -75,9 +75,9 @@ async function readData(flags: TrainFlags, folder: ModelFolder, say: (line: stri
   const skipped: Skipped = { failed: 0, unrewarded: 0 }
   let rows = 0
   let told = performance.now()
-  for await (const batch of source.batches()) {
+  reading: for await (const batch of source.batches()) {
     for (const row of batch) {
-      if (rows >= (flags.limit ?? Number.POSITIVE_INFINITY)) break
+      if (rows >= (flags.limit ?? Number.POSITIVE_INFINITY)) break reading
       const example = exampleOf(row, `${source.name}: row ${++rows}`, skipped, r => ownForm(r, prompts))
       if (example) await data.add(example)
       if (performance.now() - told > 10_000) {

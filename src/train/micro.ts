@@ -32,10 +32,6 @@ export interface Sequence {
   pixels: Float32Array[]
 }
 
-/** Flat inputs of the step graph, as names. */
-export const FLAT = ['micro.table', 'micro.ids', 'micro.positions', 'micro.labels', 'micro.weights'] as const
-export const FLAT_IMAGES = ['micro.pixels', 'micro.places'] as const
-
 /** What a body sees of its micro-batch. */
 export interface Micro {
   /** (B, T) int64, padded on the right with 0 */

@@ -6,39 +6,17 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { uniform } from '../../src/random.ts'
+import { THOUGHT, typical } from './typical.ts'
 
 const count = Number(process.argv[2] ?? 20_000)
-const thought =
-  'Let us look at the picture again: there are $3$ red discs and $x^2 + 1$ squares, so we count them one by one. Wait, that is not right. '
-const pairs = [
-  ['42', '42'],
-  ['\\frac{3}{4}', '0.75'],
-  ['C', 'C'],
-  ['3x+2y', '2y+3x'],
-  ['(1, 2)', '(1,2)'],
-  ['\\sqrt{8}', '2\\sqrt{2}'],
-  ['17', '18'],
-  ['x^2+2x+1', '(x+1)^2'],
-  ['12', '12\\text{ cm}'],
-  ['-5', '5'],
-]
 const rows = Array.from({ length: count }, (_, i) => {
-  const [gold, said] = pairs[i % pairs.length]
-  const thoughts = thought.repeat(5 + Math.floor(uniform(7, 'bench', i) * 20)) // 0.7 to 3.4 kB
+  const { text, ...problem } = typical(i)
   return JSON.stringify({
     id: `p${Math.floor(i / 64)}`,
     question: 'What is it?',
-    answer: gold,
-    ...(gold === 'C' ? { options: ['1', '2', '3', '4', '5'] } : {}),
-    caption: { index: Math.floor(i / 8) % 8, text: thought, tokens: 40, finish: 'stop', logprob: -3.5 },
-    trajectory: {
-      index: i % 8,
-      text: `<think>${thoughts}</think>\nSo the answer is \\boxed{${said}}.`,
-      tokens: 600,
-      finish: 'stop',
-      model: 'm',
-    },
+    ...problem,
+    caption: { index: Math.floor(i / 8) % 8, text: THOUGHT, tokens: 40, finish: 'stop', logprob: -3.5 },
+    trajectory: { index: i % 8, text, tokens: 600, finish: 'stop', model: 'm' },
   })
 })
 const dir = mkdtempSync(join(tmpdir(), 'sophia-bench-'))

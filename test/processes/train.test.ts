@@ -86,6 +86,14 @@ test('the log is on standard output, and a reader that leaves ends the run with 
   assert.is(JSON.parse(stdout).step, 1)
 })
 
+test('--limit reads no further: an endless input will do', async () => {
+  const flags = `--model fixtures/golden/models/qwen2 -o $DIR/limited --limit 4 --batch-size 4 --device cpu -q`
+  const line = `yes '{"prompt":"Q","completion":"A"}' | timeout 60 $SOPHIA train ${flags}; exit \${PIPESTATUS[1]}`
+  const { code, stdout, stderr } = await shell(line, dir)
+  assert.is(code, 0, stderr)
+  assert.is(stdout.trim().split('\n').length, 1, 'one step of four rows')
+})
+
 test('wrong usage says what to do', async () => {
   await whole
   const there = await sophia(flags('whole'))
