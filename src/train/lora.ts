@@ -63,11 +63,13 @@ export function withAdapters(graph: Graph, options: LoraOptions): { graph: Graph
   return { graph: result, adapters }
 }
 
-/** The weight W of a node MatMul(x, Transpose(W)) where W is a target. */
+/** The weight W of a node MatMul(x, Transpose(W)) where W is a target, stored in another dtype perhaps. */
 function targetOf(graph: Graph, node: Node, makers: Map<string, Node>): string | undefined {
   if (node.op !== 'MatMul') return undefined
   const transpose = makers.get(node.inputs[1])
-  const weight = transpose?.op === 'Transpose' ? transpose.inputs[0] : undefined
+  const given = transpose?.op === 'Transpose' ? transpose.inputs[0] : ''
+  const cast = makers.get(given)
+  const weight = cast?.op === 'Cast' ? cast.inputs[0] : given
   if (!weight || !graph.initializers.has(weight)) return undefined
   return TARGETS.some(target => weight.endsWith(`.${target}.weight`)) ? weight : undefined
 }
