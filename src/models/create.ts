@@ -4,12 +4,11 @@
  */
 
 import { sizeOf, type Tensor } from '../graph/ir.ts'
-import { modelOf } from '../graph/proto.ts'
 import { stream } from '../random.ts'
 import { buildGraphs } from './builders/index.ts'
 import { type SiglipConfig, siglipTower } from './builders/siglip.ts'
 import type { Config } from './config.ts'
-import { wholeFolder, writeFiles, writeGraphs, writeWeights } from './write.ts'
+import { wholeFolder, writeBuilt, writeFiles, writeWeights } from './write.ts'
 
 export interface Init {
   seed: number
@@ -30,8 +29,7 @@ export async function createFolder(out: string, config: Config, files: Record<st
   const fill = async (part: string) => {
     await writeFiles(part, { 'config.json': config, ...templateFile(files), ...files })
     const references = await writeWeights(part, tensors, part)
-    const graphs = buildGraphs(config, name => references.get(name)!)
-    await writeGraphs(part, Object.fromEntries(Object.entries(graphs).map(([name, graph]) => [name, modelOf(graph)])))
+    await writeBuilt(part, config, name => references.get(name)!)
   }
   await wholeFolder(out, fill, init.overwrite)
 }

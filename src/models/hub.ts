@@ -16,6 +16,8 @@ import { UserError } from '../errors.ts'
 export interface HubOptions {
   /** Variant of the graphs (fp16, q4, …); without one those that have no suffix are fetched. */
   dtype?: string
+  /** Fetch the weights in safetensors, even where there are graphs. */
+  checkpoint?: boolean
   /** A branch, a tag or a commit. */
   revision?: string
 }
@@ -37,7 +39,8 @@ export async function resolveModel(idOrPath: string, options: HubOptions = {}): 
   }
   const revision = options.revision ?? 'main'
   const folder = join(cache(), ...idOrPath.split('/'), revision.replaceAll('/', '--'))
-  const done = join(folder, `.complete${options.dtype ? `-${options.dtype}` : ''}`)
+  const kind = options.checkpoint ? 'checkpoint' : options.dtype
+  const done = join(folder, `.complete${kind ? `-${kind}` : ''}`)
   if (existsSync(done)) return folder
   await alone(folder, async () => {
     if (existsSync(done)) return // another process fetched it while we waited
@@ -46,7 +49,8 @@ export async function resolveModel(idOrPath: string, options: HubOptions = {}): 
     if (!names.includes('config.json')) throw new UserError(`${idOrPath}: the Hub's repository has no config.json`)
     const hasGraphs = names.some(name => name.startsWith('onnx/'))
     for (const name of names) {
-      if (hasGraphs && name.includes('.safetensors')) continue // the graphs bring their own weights
+      // Graphs bring their own weights.
+      if (options.checkpoint ? name.startsWith('onnx/') : hasGraphs && name.includes('.safetensors')) continue
       await download(`${endpoint()}/${idOrPath}/resolve/${sha}/${name}`, join(folder, name), sha)
     }
     await writeFile(done, `${sha}\n`)
