@@ -73,10 +73,15 @@ export async function openSession(model: string | Model | Uint8Array, options: S
       session: {
         set_denormal_as_zero: '1', // Adam's moments decay into denormals, which are a hundred times slower
         ...(options.folder && { model_external_initializers_file_folder_path: options.folder }),
+        ...(options.lean && { disable_prepacking: '1' }),
         ...(options.spin === false && { intra_op: { allow_spinning: '0' } }),
       },
-      // Folding would make a copy in single precision of every weight that is cast.
-      ...(options.lean && { optimization: { disable_specified_optimizers: 'ConstantFolding' } }),
+      // These two would make a copy in single precision of every weight that is cast.
+      ...(options.lean && {
+        optimization: {
+          disable_specified_optimizers: 'ConstantFolding;FuseFp16InitializerToFp32NodeTransformer',
+        },
+      }),
     },
   }
   const source = typeof model === 'string' || model instanceof Uint8Array ? model : writeModel(model)

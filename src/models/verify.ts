@@ -1,11 +1,12 @@
 /**
- * Whether two sets of graphs compute the same: both are opened in ONNX Runtime, with little memory, and run on the same
- * few tokens and noise for a picture. Left out: running towers that want more than pixels (they are opened only).
+ * Whether two sets of graphs compute the same: the new ones are opened in ONNX Runtime, then both are run, in segments
+ * for memory's sake, on the same few tokens and noise for a picture. Towers that want more than pixels are opened only.
  */
 
 import { type Graph, type Model, sizeOf } from '../graph/ir.ts'
 import { type HostTensor, openSession } from '../graph/session.ts'
 import { stream } from '../random.ts'
+import { runInSegments } from './segments.ts'
 
 /** A model's graphs, and where their weights lie. */
 export interface Graphs {
@@ -32,19 +33,15 @@ const SIZES: Record<string, number> = { sequence: TOKENS, 'past+sequence': TOKEN
 /** Runs both and compares what comes out, graph by graph; embeddings go on to the decoder. */
 export async function compare(source: Graphs, made: Graphs): Promise<Difference[]> {
   const found: Difference[] = []
-  for (const name of made.names.filter(name => name !== 'embed_tokens')) {
-    const graph = (await made.graph(name)).graph
-    if (!runnable(graph)) {
-      await (await openSession(await made.graph(name), { folder: made.onnx, lean: true })).close()
-      found.push({ output: name, relative: 0, finite: true, run: false })
-      continue
-    }
-    const [expected, got] = [await output(source, name), await output(made, name)]
-    found.push({
-      output: graph.outputs.includes('logits') ? 'logits' : name,
-      ...differenceOf(expected, got),
-      run: true,
-    })
+  for (const name of made.names) {
+    const model = await made.graph(name)
+    await (await openSession(model, { folder: made.onnx, lean: true })).close()
+    if (name === 'embed_tokens') continue
+    const run = runnable(model.graph)
+    const same = run
+      ? differenceOf(await output(source, name), await output(made, name))
+      : { relative: 0, finite: true }
+    found.push({ output: model.graph.outputs.includes('logits') ? 'logits' : name, ...same, run })
   }
   return found
 }
@@ -60,12 +57,7 @@ async function output(graphs: Graphs, name: string): Promise<Float32Array> {
     feeds.inputs_embeds = { ...feeds.inputs_embeds, data: await output(graphs, 'embed_tokens') }
   }
   const wanted = graph.outputs.includes('logits') ? 'logits' : graph.outputs[0]
-  const session = await openSession(await graphs.graph(name), { folder: graphs.onnx, lean: true })
-  try {
-    return (await session.run(feeds, [wanted]))[wanted].data as Float32Array
-  } finally {
-    await session.close()
-  }
+  return (await runInSegments(graph, feeds, wanted, graphs.onnx)).data as Float32Array
 }
 
 function feed(graph: Graph, name: string): HostTensor {
