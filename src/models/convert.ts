@@ -58,7 +58,8 @@ export async function convert(from: string, out: string, options: ConvertOptions
       await writeBuilt(part, source.config, weightsOf(checkpoint, part), compute)
     }
     if (!verify) return
-    say('written; running its graphs beside those of the source')
+    const which = compute === 'bfloat16' ? 'its weights in single precision' : 'its graphs' // see check
+    say(`written; running ${which} beside those of the source`)
     differences = await check(source, part, options, compute)
   })
   for (const line of differences.map(tell)) say(line)

@@ -7,7 +7,7 @@ import { bytesOf, Graph, type Node, sizeOf } from '../graph/ir.ts'
 import { modelOf } from '../graph/proto.ts'
 import { type HostTensor, openSession } from '../graph/session.ts'
 
-/** A segment ends with the node that brings its weights to this many bytes. */
+/** A segment ends with the node that brings its weights beyond this many bytes. */
 const BYTES = 128 * 2 ** 20
 
 /**
@@ -15,10 +15,16 @@ const BYTES = 128 * 2 ** 20
  *
  * @param folder where the files are that its weights refer to
  */
-export async function runInSegments(graph: Graph, feeds: Record<string, HostTensor>, wanted: string, folder: string) {
+export async function runInSegments(
+  graph: Graph,
+  feeds: Record<string, HostTensor>,
+  wanted: string,
+  folder: string,
+  bytes = BYTES,
+): Promise<HostTensor> {
   const held = new Map(Object.entries(feeds))
-  for (const segment of segments(graph, wanted)) {
-    const session = await openSession(modelOf(segment), { folder, lean: true })
+  for (const segment of segments(graph, wanted, bytes)) {
+    const session = await openSession(modelOf(segment), { folder, lean: true, spin: false })
     try {
       const given = Object.fromEntries(segment.inputs.map(name => [name, held.get(name)!]))
       for (const [name, value] of Object.entries(await session.run(given))) held.set(name, value)
@@ -30,7 +36,7 @@ export async function runInSegments(graph: Graph, feeds: Record<string, HostTens
 }
 
 /** The nodes that `wanted` needs, cut into graphs that feed each other. */
-function segments(graph: Graph, wanted: string): Graph[] {
+export function segments(graph: Graph, wanted: string, bytes: number): Graph[] {
   const makers = graph.producers()
   const needed = new Set([wanted])
   for (const { inputs, outputs } of graph.nodes.toReversed()) {
@@ -48,7 +54,7 @@ function segments(graph: Graph, wanted: string): Graph[] {
     }
     const last = groups.at(-1)!.at(-1)
     const crosses = !last || graph.type(last.outputs[0]).dtype !== 'bfloat16' // which no JavaScript can hold
-    if (crosses && sizeOfAll(graph, weights) > BYTES) {
+    if (crosses && sizeOfAll(graph, weights) > bytes) {
       groups.push([])
       weights = new Set()
     }
