@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type RopeSettings, ropeOf } from '../../src/models/builders/rotary.ts'
+import { model } from '../../src/models/builders/text.ts'
 import { createFolder, shapesOf } from '../../src/models/create.ts'
 import { goldenPath, scratch } from './tiny.ts'
 
@@ -59,6 +60,22 @@ test('what a config asks for and we have not is said', () => {
   assert.is(complaint({ ...windowed, sliding_window: 64 }), '')
   assert.is(complaint({ ...windowed, use_sliding_window: false }), '')
   assert.match(complaint({ ...qwen, layer_types: ['full_attention', 'linear_attention'] }), /linear_attention/)
+})
+
+test('what configs leave out has the value that Hugging Face gives it', () => {
+  for (const [name, tied] of [
+    ['smollm3', true],
+    ['qwen3', false],
+    ['llama', false],
+  ] as const) {
+    const { tie_word_embeddings, ...config } = configOf(name)
+    assert.is(shapesOf(config).has('lm_head.weight'), !tied, name)
+  }
+  const { no_rope_layers, ...smollm3 } = configOf('smollm3')
+  const rotations = ({ no_rope_layers }: Record<string, unknown>) =>
+    model({ ...smollm3, no_rope_layers }, { find: (_, shape) => ({ dtype: 'float32', shape, file: '', offset: 0, length: 0 }), compute: 'float32' })
+      .nodes.filter(({ op, attrs }) => op === 'Split' && attrs.num_outputs === 2).length // biome-ignore format: one thought
+  assert.equal([rotations({}), rotations({ no_rope_layers: [1, 1, 1] })], [2, 3])
 })
 
 test('a new folder of every architecture has the tensors that its checkpoint has', async () => {
