@@ -6,11 +6,14 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type { Judge } from '../answers/verify.ts'
 import { UserError } from '../errors.ts'
+import { modalityOf } from '../io/images.ts'
 import { errorOf, idOf, type Row } from '../io/row.ts'
 import { openSource, type Source } from '../io/source.ts'
 
 export interface Benchmark {
   judge: Judge
+  /** What its authors divide by: all problems (the default), or those to which an answer was given. */
+  denominator?: 'all' | 'answered'
   /** What to download, for the message where it is not there. */
   download: string
   /** Of a folder's files (paths relative to it), those that hold the items of the split that papers report. */
@@ -76,14 +79,14 @@ async function* batchesOf(file: string): AsyncGenerator<Row[]> {
   yield items
 }
 
-/** The problems by id, for joining saved answers to them; pictures that are no paths are left out. */
+/** The problems by id, for joining saved answers to them; of pictures that are no paths only `modality` stays. */
 export async function problemsOf(source: Source): Promise<Map<string, Row>> {
   const problems = new Map<string, Row>()
   for await (const batch of source.batches()) {
     for (const { images, ...problem } of batch) {
       if (errorOf(problem)) continue
       const paths = Array.isArray(images) && images.every(image => typeof image === 'string')
-      problems.set(idOf(problem), paths ? { ...problem, images } : problem)
+      problems.set(idOf(problem), paths ? { ...problem, images } : { modality: modalityOf({ images }), ...problem })
     }
   }
   return problems

@@ -78,10 +78,7 @@ export interface EvalFlags extends ModelFlags {
 
 export async function evalStage(flags: EvalFlags, source: Pick<Source, 'folder'>): Promise<Stage> {
   const { evaluate, passesEvaluate } = await import('./evaluate.ts')
-  const { promptsFor, templateFrom } = await import('./prompts.ts')
-  const { answer, system } = promptsFor(flags.model)
-  const own = flags.benchmark?.prompt ?? answer
-  const prompt = flags.prompt === undefined ? own : templateFrom(flags.prompt)
+  const { prompt, system } = await askingOf(flags)
   const generator = await generatorOf(flags)
   const where = { folder: flags.images ?? source.folder, allowRemote: flags['allow-remote'] }
   const { samples, judge, model } = flags
@@ -95,6 +92,13 @@ export async function evalStage(flags: EvalFlags, source: Pick<Source, 'folder'>
     meter: responseMeter,
     close: () => generator.close(),
   }
+}
+
+/** What eval asks with: --prompt, or the benchmark's template, or the model's; and the system prompt. */
+export async function askingOf({ model, prompt, benchmark }: Pick<EvalFlags, 'model' | 'prompt' | 'benchmark'>) {
+  const { promptsFor, templateFrom } = await import('./prompts.ts')
+  const { answer, system } = promptsFor(model)
+  return { prompt: prompt === undefined ? (benchmark?.prompt ?? answer) : templateFrom(prompt), system }
 }
 
 export interface RewardFlags extends RewardOptions {
