@@ -1,6 +1,6 @@
 /** The result as a table for people, some 80 columns wide. */
 import type { Accuracy, Both, Result } from '../score.ts'
-import type { LengthsOf, Spread } from './lengths.ts'
+import type { Spread } from './lengths.ts'
 
 /** Keys with more values than this are left to --summary. */
 const MOST = 24
@@ -64,10 +64,7 @@ function tail(result: Result, official: Official | undefined, differ: boolean): 
   const { samples, responses, errors, unanswered, models } = result
   const reasons = Object.entries(result.reasons).map(([reason, share]) => `${reason} ${share.toFixed(1)}%`)
   if (result.cut > 0) reasons.push(`at --max-tokens ${result.cut.toFixed(1)}%`)
-  const notes = [
-    ...(responses > 0 ? [`${responses} responses: ${reasons.join(' · ')}`] : []),
-    ...(result.tokens ? lengths('tokens', result.tokens) : lengths('characters', result.characters)),
-  ]
+  const notes = [...(responses === 0 ? [] : [`${responses} responses: ${reasons.join(' · ')}`, ...lengthsOf(result)])]
   if (unanswered > 0) {
     const failed = errors > 0 ? ` (${errors} ${errors === 1 ? 'row carries' : 'rows carry'} an error)` : ''
     notes.push(`${unanswered} problems have no answer here${failed}: over all problems they are wrong`)
@@ -86,7 +83,9 @@ const DENOMINATORS = {
   answered: 'leaves out empty, refused and failed ones',
 }
 
-function lengths(unit: string, { right, wrong, ...all }: LengthsOf): string[] {
+function lengthsOf({ tokens, characters }: Result): string[] {
+  const unit = tokens ? 'tokens' : 'characters'
+  const { right, wrong, ...all } = tokens ?? characters
   const row = (name: string, spread: Spread) =>
     name.padEnd(12) + [spread.mean, spread.median, spread.p90, spread.max].map(x => x.toFixed(0).padStart(8)).join('')
   return [
