@@ -34,7 +34,7 @@ export function taskOf({ official, input }: Pick<About, 'official' | 'input'>): 
   )
 }
 
-export function lmmsResult(result: Result, about: About): Record<string, unknown> {
+export function lmmsResult(result: Result, about: About) {
   const task = taskOf(about)
   const { model, adapter, sampled, settings, began } = about
   const metrics = metricsOf(result)
