@@ -36,7 +36,7 @@ test('aggregated results', () => {
   const made = lmmsResult(score.result(), about)
   const { results } = made
   assert.equal(Object.keys(results), ['problems'])
-  const { alias, samples, ...metrics } = results.problems
+  const { alias, samples, ...metrics }: Record<string, string | number> = results.problems
   assert.equal([alias, samples], ['problems', 3])
   // shares 1/4, 1, 0: mean 5/12, sample standard deviation over √3
   const sd = Math.sqrt([1 / 4, 1, 0].reduce((sum, x) => sum + (x - 5 / 12) ** 2, 0) / 2)
