@@ -3,7 +3,7 @@
  * often, how long responses are. Kept are some counts a problem and two numbers a response, never a text.
  */
 
-import { byName, GROUPS, type GroupKey, groupsOf } from './result/groups.ts'
+import { byName, GROUPS, type GroupKey, grouped, groupsOf } from './result/groups.ts'
 import { answered, Lengths, type LengthsOf } from './result/lengths.ts'
 import { type Estimate, estimate, ladder, passAt } from './result/statistics.ts'
 import { errorOf, idOf, type Row, type Verdict } from './rows.ts'
@@ -53,8 +53,8 @@ export interface Result extends Both {
   reasons: Record<string, number>
   /** Share of the responses that ended at --max-tokens, in percent. */
   cut: number
-  /** Of a response; none where saved answers came without their number. */
-  tokens?: LengthsOf
+  /** Of a response; zeros where saved answers came without their number. */
+  tokens: LengthsOf
   characters: LengthsOf
   /** How the intervals were made. */
   intervals: string
@@ -135,7 +135,7 @@ export class Score {
       ...(of > 0 && { steps: { rate: percent(right / of), ...this.steps } }),
       reasons: Object.fromEntries(shares.map(([reason, count]) => [reason, percent(count / this.responses)])),
       cut: percent(this.cut / Math.max(1, this.responses)),
-      ...(this.tokens.result().max > 0 && { tokens: this.tokens.result() }),
+      tokens: this.tokens.result(),
       characters: this.characters.result(),
       intervals:
         "95% over problems: Wilson's score interval where every problem counts 0 or 1, else the normal approximation",
@@ -175,14 +175,7 @@ function passAtOf(problems: Problem[], most: number): Record<string, Accuracy> {
 function broken(problems: Problem[]): Result['by'] {
   const by: Result['by'] = {}
   for (const key of GROUPS) {
-    const members = new Map<string, Problem[]>()
-    for (const problem of problems) {
-      const value = problem.by[key]
-      if (value === undefined) continue
-      const held = members.get(value)
-      if (held) held.push(problem)
-      else members.set(value, [problem])
-    }
+    const members = grouped(problems, problem => problem.by[key])
     if (members.size === 0 || (key === 'area' && !members.has('geometry'))) continue
     by[key] = Object.fromEntries([...members].sort(byName).map(([value, group]) => [value, bothOf(group)]))
   }
@@ -190,12 +183,9 @@ function broken(problems: Problem[]): Result['by'] {
 }
 
 function groupsResult(problems: Problem[]): Pick<Result, 'groups'> {
-  const members = new Map<string, number[]>()
-  for (const problem of problems) {
-    if (problem.group !== undefined) members.set(problem.group, [...(members.get(problem.group) ?? []), share(problem)])
-  }
+  const members = grouped(problems, problem => problem.group)
   if (members.size === 0) return {}
-  const groups = [...members.values()]
+  const groups = [...members.values()].map(variants => variants.map(share))
   const worst = accuracyOf(groups.map(shares => (shares.every(value => value === 1) ? 1 : 0)))
   const average = accuracyOf(groups.map(shares => shares.reduce((a, b) => a + b, 0) / shares.length))
   return { groups: { worst, average } }

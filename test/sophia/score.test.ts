@@ -137,7 +137,10 @@ test('variants of one seed question: the worst case and the mean; steps of a pro
 
 test('no response at all is 0 of 0', () => {
   const { accuracy, ci95, n, tokens } = new Score().result()
-  assert.equal({ accuracy, ci95, n, tokens }, { accuracy: 0, ci95: [0, 100], n: 0, tokens: undefined })
+  assert.equal(
+    { accuracy, ci95, n, tokens },
+    { accuracy: 0, ci95: [0, 100], n: 0, tokens: { mean: 0, median: 0, p90: 0, max: 0 } },
+  )
   assert.match(tableOf(new Score().result()), /pass@1 +0\.0/)
 })
 

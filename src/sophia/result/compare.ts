@@ -5,7 +5,7 @@
 import { UserError } from '../../errors.ts'
 import type { Row } from '../rows.ts'
 import { type Accuracy, accuracyOf, percent } from '../score.ts'
-import { byName, GROUPS } from './groups.ts'
+import { byName, GROUPS, grouped } from './groups.ts'
 import type { Answers, Side } from './paired.ts'
 import { bootstrap, type Cluster, type McNemar, mcnemar } from './statistics.ts'
 
@@ -109,29 +109,18 @@ function differenceOf(pairs: Pair[], { resamples, seed }: CompareOptions): Diffe
 
 /** Variants of one question are drawn together: they are no independent evidence. */
 function clustersOf(pairs: Pair[]): Cluster[] {
-  const clusters = new Map<string, Cluster>()
-  for (const { id, a, b } of pairs) {
-    const name = a.group === undefined ? `id ${id}` : `group ${a.group}`
-    const cluster = clusters.get(name) ?? { sum: 0, count: 0 }
-    cluster.sum += share(b) - share(a)
-    cluster.count++
-    clusters.set(name, cluster)
-  }
-  return [...clusters.values()]
+  const groups = grouped(pairs, ({ id, a }) => (a.group === undefined ? `id ${id}` : `group ${a.group}`))
+  return [...groups.values()].map(held => ({
+    sum: held.reduce((sum, { a, b }) => sum + share(b) - share(a), 0),
+    count: held.length,
+  }))
 }
 
 function broken(pairs: Pair[], options: CompareOptions): Comparison['by'] {
   const by: Comparison['by'] = {}
   for (const key of GROUPS) {
     if (key === 'subject × level') continue // five or so problems each: no evidence of anything
-    const groups = new Map<string, Pair[]>()
-    for (const pair of pairs) {
-      const value = pair.a.by[key] ?? pair.b.by[key]
-      if (value === undefined) continue
-      const held = groups.get(value)
-      if (held) held.push(pair)
-      else groups.set(value, [pair])
-    }
+    const groups = grouped(pairs, ({ a, b }) => a.by[key] ?? b.by[key])
     if (groups.size < 2) continue
     by[key] = Object.fromEntries([...groups].sort(byName).map(([value, held]) => [value, differenceOf(held, options)]))
   }

@@ -38,3 +38,16 @@ function areaOf({ subject, subfield }: Row): string | undefined {
 
 /** Groups by the natural order of their names: level 2 before level 10. */
 export const byName = ([a]: [string, unknown], [b]: [string, unknown]) => a.localeCompare(b, 'en', { numeric: true })
+
+/** The items by their key, in their order; those without one are left out. */
+export function grouped<T>(items: T[], keyOf: (item: T) => string | undefined): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const item of items) {
+    const key = keyOf(item)
+    if (key === undefined) continue
+    const held = groups.get(key)
+    if (held) held.push(item)
+    else groups.set(key, [item])
+  }
+  return groups
+}

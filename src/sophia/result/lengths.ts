@@ -24,8 +24,10 @@ export class Lengths {
 
   result(): LengthsOf {
     const { right, wrong } = this
+    const all = spreadOf([...right, ...wrong])
+    if (all.max === 0) return all
     return {
-      ...spreadOf([...right, ...wrong]),
+      ...all,
       ...(right.length > 0 && { right: spreadOf(right) }),
       ...(wrong.length > 0 && { wrong: spreadOf(wrong) }),
     }

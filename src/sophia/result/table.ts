@@ -69,6 +69,7 @@ function tail(result: Result, official: Official | undefined, differ: boolean): 
     const failed = errors > 0 ? ` (${errors} ${errors === 1 ? 'row carries' : 'rows carry'} an error)` : ''
     notes.push(`${unanswered} problems have no answer here${failed}: over all problems they are wrong`)
   } else if (errors > 0) notes.push(`${errors} ${errors === 1 ? 'row carries' : 'rows carry'} an error`)
+  notes.push(`intervals: ${result.intervals}`)
   if (samples > 1) notes.push(`pass@1 is the mean of ${samples} samples; pass@k by the unbiased estimator`)
   if (official && differ) notes.push(`* what ${official.benchmark} reports: it ${DENOMINATORS[official.denominator]}`)
   if (models.length > 1)
@@ -84,8 +85,8 @@ const DENOMINATORS = {
 }
 
 function lengthsOf({ tokens, characters }: Result): string[] {
-  const unit = tokens ? 'tokens' : 'characters'
-  const { right, wrong, ...all } = tokens ?? characters
+  const unit = tokens.max > 0 ? 'tokens' : 'characters'
+  const { right, wrong, ...all } = tokens.max > 0 ? tokens : characters
   const row = (name: string, spread: Spread) =>
     name.padEnd(12) + [spread.mean, spread.median, spread.p90, spread.max].map(x => x.toFixed(0).padStart(8)).join('')
   return [
