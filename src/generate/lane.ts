@@ -15,6 +15,8 @@ import type { Sampling } from './types.ts'
 
 export interface LaneSetup {
   model: string
+  /** A PEFT adapter on top of the model. */
+  adapter?: string
   sampling: Sampling
   shape: Shape
   session: SessionOptions
@@ -35,8 +37,8 @@ export interface Told {
 }
 export type FromLane = { job: number; at: number; done: Done } | { job: number; error: Told }
 
-async function open({ model, sampling, shape, session }: LaneSetup) {
-  const folder = await openFolder(model)
+async function open({ model, adapter, sampling, shape, session }: LaneSetup) {
+  const folder = await openFolder(model, { adapter })
   const runner = openRunner(await partsOf(folder), folder.eos, sampling, { ...session, folder: folder.onnx })
   return (work: LaneWork[], stop: () => boolean) => {
     const drawn = work.map(({ keys, ...rest }) => ({ ...rest, draw: stream(sampling.seed, ...keys) }))

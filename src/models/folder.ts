@@ -10,6 +10,7 @@ import { join, resolve } from 'node:path'
 import { UserError } from '../errors.ts'
 import type { Model } from '../graph/ir.ts'
 import { modelOf, readModel } from '../graph/proto.ts'
+import { adapted } from './adapter.ts'
 import { buildGraphs } from './builders/index.ts'
 import { type Config, type Decoder, decoderOf, eosOf, readJson } from './config.ts'
 import { resolveModel } from './hub.ts'
@@ -39,6 +40,8 @@ export interface ModelFolder {
 export interface FolderOptions {
   /** Which of the Hub's variants: `fp16` reads `decoder_model_merged_fp16.onnx`. Default: the one without a suffix. */
   dtype?: string
+  /** A PEFT adapter that its graphs are to have. */
+  adapter?: string
 }
 
 const GRAPHS = { vlm: ['vision_encoder', 'embed_tokens', 'decoder_model_merged'], lm: ['model'] }
@@ -56,7 +59,7 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
   const checkpoint = await openCheckpoint(path)
   const source = existsSync(join(path, 'onnx')) ? await files(path, kind, options) : built(path, config, checkpoint)
   const imageToken = (config.image_token_index ?? config.image_token_id) as number | undefined
-  return {
+  const folder: ModelFolder = {
     path,
     config,
     generationConfig,
@@ -68,6 +71,7 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
     ...(checkpoint && { checkpoint }),
     ...source,
   }
+  return options.adapter ? adapted(folder, options.adapter) : folder
 }
 
 type Source = Pick<ModelFolder, 'onnx' | 'graph'>
