@@ -5,7 +5,7 @@
  */
 
 import { UserError } from '../errors.ts'
-import type { HostTensor, SessionOptions } from '../graph/session.ts'
+import type { SessionOptions } from '../graph/session.ts'
 import { openFolder } from '../models/folder.ts'
 import { stream } from '../random.ts'
 import { partsOf } from './forward.ts'
@@ -23,10 +23,7 @@ export interface LaneSetup {
 }
 
 /** Work as it can be sent: the draws by their keys. */
-export type LaneWork = Omit<Work, 'draw'> & {
-  keys: (string | number)[]
-  prompt: { ids: number[]; pixels?: HostTensor }
-}
+export type LaneWork = Omit<Work, 'draw'> & { keys: (string | number)[] }
 
 export type ToLane = { setup: LaneSetup } | { job: number; work: LaneWork[] } | { stop: number }
 /** An error as it can be sent; `user`: a UserError. */

@@ -56,8 +56,8 @@ export async function onnxGenerator(options: GeneratorOptions): Promise<Generato
   return { window: batch * 4, generate, close: () => lanes.close() }
 }
 
-const workOf = ({ ids, pixels, same, budget }: Ready, { keys }: Request): LaneWork => ({
-  prompt: { ids, pixels },
+const workOf = ({ ids, vision, positions, same, budget }: Ready, { keys }: Request): LaneWork => ({
+  prompt: { ids, vision, positions },
   same,
   budget,
   keys,
