@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError } from '../errors.ts'
-import { headDim, type Qwen2Config } from './builders/qwen2.ts'
+import { headDim, type TextConfig } from './builders/decoder.ts'
 
 /** `config.json` as it is. */
 export type Config = { model_type: string } & Record<string, unknown>
@@ -31,14 +31,14 @@ export async function readJson<T = Record<string, unknown>>(folder: string, name
 
 /** The language model's own config: all of it, or the part of a vision-language model that is one. */
 export const textConfig = (config: Config) =>
-  (config.text_config ?? config) as unknown as Qwen2Config & Record<string, unknown>
+  (config.text_config ?? config.llm_config ?? config) as unknown as TextConfig & Record<string, unknown>
 
 /** The sizes of a decoder. Throws a UserError that names the field which is missing. */
 export function decoderOf(config: Config, path: string): Decoder {
   const text = textConfig(config)
   const need = (field: string): number => {
     if (typeof text[field] === 'number') return text[field]
-    const place = config.text_config ? 'text_config.' : ''
+    const place = config.text_config ? 'text_config.' : config.llm_config ? 'llm_config.' : ''
     throw new UserError(`${join(path, 'config.json')}: expected a number at ${place}${field}, got ${text[field]}`)
   }
   need('num_attention_heads')

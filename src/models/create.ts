@@ -59,7 +59,7 @@ export function shapesOf(config: Config): Map<string, number[]> {
   const vision = config.vision_config as (SiglipConfig & { model_type: string }) | undefined
   if (vision?.model_type === 'siglip_vision_model') {
     // The whole tower is part of the checkpoint, though its last layers and closing norm may go unused.
-    siglipTower(vision, learn, 'vision_tower.')
+    siglipTower(vision, { find: learn, compute: 'float32' }, 'vision_tower.')
     for (const kind of ['weight', 'bias']) learn(`vision_tower.post_layernorm.${kind}`, [vision.hidden_size])
   }
   return shapes

@@ -11,7 +11,7 @@ import { UserError } from '../errors.ts'
 import type { Model } from '../graph/ir.ts'
 import { modelOf, readModel } from '../graph/proto.ts'
 import { adapted } from './adapter.ts'
-import { buildGraphs } from './builders/index.ts'
+import { buildGraphs, type Find } from './builders/index.ts'
 import { type Config, type Decoder, decoderOf, eosOf, readJson } from './config.ts'
 import { resolveModel } from './hub.ts'
 import { type Checkpoint, openCheckpoint } from './safetensors.ts'
@@ -104,17 +104,12 @@ function built(path: string, config: Config, checkpoint: Checkpoint | undefined)
 }
 
 /** The builders' way into a checkpoint. Throws a UserError for a tensor that is absent or of another shape. */
-export function weightsOf(checkpoint: Checkpoint, path: string) {
-  return (name: string, shape: number[]) => {
+export function weightsOf(checkpoint: Checkpoint, path: string): Find {
+  return (name, shape) => {
     const tensor = checkpoint.tensors.get(name) ?? checkpoint.tensors.get(classic(name))
     if (!tensor) throw new UserError(`${path}: the checkpoint has no tensor ${name}, which its config.json asks for`)
     if (tensor.shape.join() !== shape.join()) {
       throw new UserError(`${path}: tensor ${name}: expected shape [${shape}] by config.json, got [${tensor.shape}]`)
-    }
-    if (tensor.dtype !== 'float32') {
-      throw new UserError(
-        `${path}: expected float32 weights where there is no onnx/, tensor ${name} is ${tensor.dtype}`,
-      )
     }
     return tensor
   }

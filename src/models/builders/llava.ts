@@ -2,11 +2,11 @@
 
 import type { Graph } from '../../graph/ir.ts'
 import type { Weights } from './layers.ts'
-import { decoder, embedTokens, type Qwen2Config } from './qwen2.ts'
 import { type SiglipConfig, siglipTower } from './siglip.ts'
+import { decoder, embedTokens, type TextConfig, under } from './text.ts'
 
 export interface LlavaConfig {
-  text_config: Qwen2Config & { model_type: string }
+  text_config: TextConfig
   vision_config: SiglipConfig & { model_type: string }
   /** Which layer's output is projected; -1 is the last (before the tower's closing norm), as Hugging Face counts. */
   vision_feature_layer?: number
@@ -23,8 +23,8 @@ export function llava(config: LlavaConfig, weights: Weights): Record<string, Gra
   }
   return {
     vision_encoder: visionEncoder(config, weights),
-    embed_tokens: embedTokens(text, weights, 'language_model.'),
-    decoder_model_merged: decoder(text, weights, 'language_model.'),
+    embed_tokens: embedTokens(text, weights, under('language_model.')),
+    decoder_model_merged: decoder(text, weights, under('language_model.')),
   }
 }
 
@@ -38,6 +38,6 @@ function visionEncoder(config: LlavaConfig, weights: Weights): Graph {
   const [name, bias] = ['multi_modal_projector', config.multimodal_projector_bias ?? true]
   const hidden = net.linear(features, `${name}.linear_1`, vision.hidden_size, text.hidden_size, bias)
   const active = net.activation(hidden, config.projector_hidden_act ?? 'gelu')
-  net.g.output(net.linear(active, `${name}.linear_2`, text.hidden_size, text.hidden_size, bias), 'image_features')
+  net.output(net.linear(active, `${name}.linear_2`, text.hidden_size, text.hidden_size, bias), 'image_features')
   return net.g
 }
