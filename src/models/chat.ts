@@ -60,7 +60,7 @@ export async function openChat(folder: ModelFolder): Promise<Chat> {
     if (!template && !tokenizer.chat_template) {
       throw new UserError(`${path}: expected a chat_template in tokenizer_config.json, or chat_template.jinja`)
     }
-    return tokenizer.apply_chat_template(messages.map(message => turn(message, kind)) as never, {
+    return tokenizer.apply_chat_template(messages.map(message => turn(message, kind, pictures?.written)) as never, {
       tokenize: false,
       add_generation_prompt: generation,
       ...(template && { chat_template: template }),
@@ -97,8 +97,9 @@ export async function openChat(folder: ModelFolder): Promise<Chat> {
 }
 
 /** A message as chat templates know it: of parts where the model can see, else plain text. */
-function turn({ role, text, images = 0 }: Message, kind: 'vlm' | 'lm') {
+function turn({ role, text, images = 0 }: Message, kind: 'vlm' | 'lm', written?: string) {
   if (kind === 'lm') return { role, content: text }
+  if (written !== undefined) return { role, content: written.repeat(images) + text }
   return { role, content: [...Array(images).fill({ type: 'image' }), { type: 'text', text }] }
 }
 

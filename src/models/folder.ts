@@ -12,7 +12,7 @@ import type { Model } from '../graph/ir.ts'
 import { modelOf, readModel } from '../graph/proto.ts'
 import { adapted } from './adapter.ts'
 import { buildGraphs, type Find } from './builders/index.ts'
-import { type Config, type Decoder, decoderOf, eosOf, readJson } from './config.ts'
+import { type Config, type Decoder, decoderOf, eosOf, imageTokenOf, readJson } from './config.ts'
 import { resolveModel } from './hub.ts'
 import { type Checkpoint, openCheckpoint } from './safetensors.ts'
 
@@ -58,7 +58,7 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
   const kind = config.vision_config ? 'vlm' : 'lm'
   const checkpoint = await openCheckpoint(path)
   const source = existsSync(join(path, 'onnx')) ? await files(path, kind, options) : built(path, config, checkpoint)
-  const imageToken = (config.image_token_index ?? config.image_token_id) as number | undefined
+  const imageToken = kind === 'vlm' ? await imageTokenOf(path, config) : undefined
   const folder: ModelFolder = {
     path,
     config,

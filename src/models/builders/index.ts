@@ -6,6 +6,7 @@
 
 import { UserError } from '../../errors.ts'
 import type { Graph } from '../../graph/ir.ts'
+import { type InternVLChatConfig, type InternVLConfig, internvl, internvlChat } from './internvl.ts'
 import type { Compute, Find, Weights } from './layers.ts'
 import { type LlavaConfig, llava } from './llava.ts'
 import { model, TEXT, type TextConfig } from './text.ts'
@@ -16,6 +17,8 @@ type Builder = (config: never, weights: Weights) => Record<string, Graph>
 
 const VISION: Record<string, Builder> = {
   llava: (config: LlavaConfig, weights) => llava(config, weights),
+  internvl: (config: InternVLConfig, weights) => internvl(config, weights),
+  internvl_chat: (config: InternVLChatConfig, weights) => internvlChat(config, weights),
 }
 
 /**

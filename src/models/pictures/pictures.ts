@@ -7,6 +7,7 @@ import { type Graph, sizeOf } from '../../graph/ir.ts'
 import type { HostTensor } from '../../graph/session.ts'
 import type { ModelFolder } from '../folder.ts'
 import { fixedPictures } from './fixed.ts'
+import { tiledPictures } from './tiles.ts'
 
 /** Inputs of the vision graph by name, of one picture or more: all are laid end to end on their first dim. */
 export type Vision = Record<string, HostTensor>
@@ -22,6 +23,8 @@ export interface Sight {
 export interface Pictures {
   /** What the chat template writes for a picture. */
   placeholder: string
+  /** Where the template knows of text alone: what a turn's text begins with, once a picture. */
+  written?: string
   /** @throws UserError where the picture cannot be decoded */
   sight(image: Uint8Array): Promise<Sight>
   /** @param images encoded pictures, one at least, in the order of the text */
@@ -32,7 +35,7 @@ export interface Pictures {
 
 /** The processor of a vision-language model's folder. Throws a UserError where its files are not there. */
 export function openPictures(folder: ModelFolder): Promise<Pictures> {
-  return fixedPictures(folder)
+  return (/^internvl/.test(folder.config.model_type) ? tiledPictures : fixedPictures)(folder)
 }
 
 /** How many position ids a token has: undefined for one, in a (B, T) array; else the first dim of (axes, B, T). */
