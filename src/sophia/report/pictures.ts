@@ -61,7 +61,7 @@ export async function shrink(bytes: Uint8Array): Promise<string> {
   const { width, height } = await picture.metadata()
   const webp = await picture
     .resize(SIDE, SIDE, { fit: 'inside', withoutEnlargement: true })
-    .webp(Math.max(width, height) <= TINY ? { lossless: true } : { quality: 80 })
+    .webp(Math.max(width, height) <= TINY ? { lossless: true } : { quality: 80, effort: 2 })
     .toBuffer()
   return `data:image/webp;base64,${webp.toString('base64')}`
 }

@@ -65,24 +65,26 @@ export function histogram({ right, wrong }: Pick<Lengths, 'right' | 'wrong'>): H
 /** Lengths of right responses above the line, of wrong ones below it, on one scale. */
 export function lengthsPlot(lengths: Lengths): string {
   const { step, right, wrong } = histogram(lengths)
-  const most = Math.max(1, ...right, ...wrong)
+  const [tallest, deepest] = [right, wrong].map(counts => Math.max(0, ...counts))
+  const scale = 96 / Math.max(1, tallest + deepest)
+  const line = round(2 + scale * tallest)
   const bar = (kind: 'right' | 'wrong') => (count: number, i: number) => {
     if (count === 0) return ''
-    const height = round((48 * count) / most)
+    const height = round(scale * count)
     const range = `${(i * step).toLocaleString('en')}–${((i + 1) * step - 1).toLocaleString('en')} ${lengths.unit}`
-    const y = kind === 'right' ? round(50 - height) : 50
+    const y = kind === 'right' ? round(line - height) : line
     return `<rect class="${kind}" x="${i + 0.06}" y="${y}" width="0.88" height="${height}"><title>${count} ${kind}, ${range}</title></rect>`
   }
-  const drawing = `${right.map(bar('right')).join('')}${wrong.map(bar('wrong')).join('')}<path class="axis" d="M0 50H${right.length}"/>`
-  const middle = (kind: 'right' | 'wrong') => {
-    const { [kind]: held } = lengths
+  const drawing = `${right.map(bar('right')).join('')}${wrong.map(bar('wrong')).join('')}<path class="axis" d="M0 ${line}H${right.length}"/>`
+  const told = (kind: 'right' | 'wrong') => {
+    const held = lengths[kind]
     const median = held.length === 0 ? '' : `, median ${medianOf(held).toLocaleString('en')}`
     return `<span class="key ${kind}">${held.length.toLocaleString('en')} ${kind}${median}</span>`
   }
   const ends = [0, right.length / 2, right.length].map(i => `<span>${Math.round(i * step).toLocaleString('en')}</span>`)
   return figure(
     `Length in ${lengths.unit}`,
-    `<p class="keys">${middle('right')} ${middle('wrong')}</p>` +
+    `<p class="keys">${told('right')} ${told('wrong')}</p>` +
       `<svg class="histogram" viewBox="0 0 ${right.length} 100" preserveAspectRatio="none" role="img" aria-label="Right responses above the line, wrong ones below">${drawing}</svg>` +
       `<p class="ends" aria-hidden="true">${ends.join('')}</p>`,
   )
@@ -104,9 +106,9 @@ export function titleOf(key: string): string {
   return words.slice(0, 1).toUpperCase() + words.slice(1)
 }
 
-/** Levels and other numbers upwards; names by accuracy, the best first. */
+/** Levels and other numbers upwards, "Level 2" too; names by accuracy, the best first. */
 function order([a, x]: [string, Accuracy], [b, y]: [string, Accuracy]): number {
-  const [p, q] = [a, b].map(Number)
+  const [p, q] = [a, b].map(value => Number(/^[a-z]*[ _-]?(\d+(?:\.\d+)?)$/i.exec(value)?.[1] ?? Number.NaN))
   return Number.isNaN(p) || Number.isNaN(q) ? y.accuracy - x.accuracy || y.n - x.n : p - q
 }
 

@@ -103,7 +103,11 @@ export async function writeReport(source: Source, page: PageFile, options: Repor
       item.facets = facetsOf(row)
       embedded.push(item)
       const problem = shownOf(row, await pictures.of(row))
-      item.line = problem.question.slice(0, 160).replace(/\s+/g, ' ')
+      item.line = problem.question
+        .replace(/<image[ _]?\d*>/gi, ' ')
+        .trim()
+        .slice(0, 160)
+        .replace(/\s+/g, ' ')
       await page.write(block(`problem-${item.block}`, problem))
     }
     return item

@@ -10,7 +10,7 @@ function showItem(item, neighbours) {
   const one = item.responses.length === 1 ? item.responses[0] : undefined
   $('item').replaceChildren(
     navigation(neighbours),
-    make('h1', {}, make('span', { className: 'mark ' + state, title: state }, mark), ' ', item.id || '(no id)'),
+    make('h1', {}, make('span', { className: 'mark ' + state, title: state, role: 'img', ariaLabel: state }, mark), ' ', item.id || '(no id)'),
     make('p', { className: 'facts' }, facts.map(fact => make('span', {}, fact))),
     make(
       'div',
@@ -62,9 +62,10 @@ const names = (answer, i, option) => {
 
 function options(problem, one) {
   if (problem.options.length === 0) return undefined
+  const letters = problem.options.every((option, i) => option === letterOf(i))
   return make(
     'ol',
-    { className: 'options' },
+    { className: letters ? 'options letters' : 'options' },
     problem.options.map((option, i) => {
       const gold = names(problem.gold, i, option)
       const tags = [gold && 'correct', one && names(one.answer, i, option) && 'answered'].filter(Boolean)
@@ -72,7 +73,7 @@ function options(problem, one) {
         'li',
         { className: gold ? 'gold' : '' },
         make('span', {}, letterOf(i)),
-        make('span', { className: 'text', dir: 'auto' }, option === letterOf(i) ? '' : option),
+        !letters && make('span', { className: 'text', dir: 'auto' }, option),
         make('span', { className: 'tag' }, tags.join(', ')),
       )
     }),

@@ -92,7 +92,7 @@ function entryOf(item) {
     make(
       'a',
       { href: '#' + linkOf(item), 'aria-current': item === current ? 'true' : undefined },
-      make('span', { className: 'mark ' + state, title: state }, mark),
+      make('span', { className: 'mark ' + state, title: state, role: 'img', ariaLabel: state }, mark),
       make('span', {}, make('span', { className: 'id' }, item.id), make('span', { className: 'line', dir: 'auto' }, item.line)),
     ),
   )

@@ -42,7 +42,8 @@ main { grid-column: 2; padding: 1.6rem clamp(1rem, 3vw, 3rem) 4rem; min-width: 0
 .headline dt { font-size: 0.8rem; color: var(--soft); }
 .headline dd { margin: 0; font-variant-numeric: tabular-nums; }
 
-.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 25rem), 1fr)); gap: 2rem 2.8rem; align-items: start; }
+.plots { columns: 30rem; column-gap: 2.8rem; }
+.plot { break-inside: avoid; padding-bottom: 1.8rem; }
 .plot table { border-collapse: collapse; width: 100%; font-size: 0.9rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
 .plot th { text-align: left; font-weight: 400; width: 9.5rem; padding: 0.14rem 0.7rem 0.14rem 0; }
 .plot td { text-align: right; padding: 0.14rem 0 0.14rem 0.7rem; white-space: nowrap; }
@@ -104,14 +105,18 @@ nav span { margin-left: auto; color: var(--soft); font-size: 0.85rem; }
 .pictures { display: grid; gap: 0.8rem; }
 .pictures img { display: block; max-width: 100%; height: auto; max-height: 28rem; background: #fff; border: 1px solid var(--line); border-radius: 6px; padding: 6px; }
 .pictures img.tiny { image-rendering: pixelated; width: min(100%, 16rem); }
-.problem-text > * + * { margin-top: 1rem; }
+.problem-text { display: grid; gap: 1rem; }
+.problem-text > * { margin: 0; }
 .text { white-space: pre-wrap; unicode-bidi: plaintext; max-width: 46rem; tab-size: 2; }
 .options { list-style: none; padding: 0; }
-.options li { display: grid; grid-template-columns: 1.8rem minmax(0, 1fr) auto; gap: 0.3rem; padding: 0.15rem 0.4rem; border-left: 3px solid transparent; }
+.options li { display: grid; grid-template-columns: 1.4rem auto auto; justify-content: start; gap: 0.3rem 0.8rem; padding: 0.15rem 0.4rem; border-left: 3px solid transparent; }
+.options.letters { display: flex; flex-wrap: wrap; gap: 0.3rem 1.2rem; }
+.options.letters li { grid-template-columns: auto auto; }
 .options li.gold { border-color: var(--right); }
 .options .tag { font-size: 0.8rem; color: var(--soft); }
 .answers { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 0.2rem 1rem; margin: 0; }
 .answers dt { color: var(--soft); } .answers dd { margin: 0; white-space: pre-wrap; }
+.response .answers { margin: 0.4rem 0 1rem; }
 .answers .given { font-weight: 600; }
 .response { border-top: 1px solid var(--line); margin-top: 1.8rem; padding-top: 1rem; }
 .response h2 { display: flex; flex-wrap: wrap; gap: 0 0.8rem; align-items: baseline; }
