@@ -164,7 +164,7 @@ addEventListener('popstate', route)
 
 let waiting
 $('filters').addEventListener('submit', event => event.preventDefault())
-$('filters').addEventListener('change', () => apply())
+$('filters').addEventListener('change', event => event.target.id !== 'search' && apply())
 $('filters').addEventListener('input', event => {
   if (event.target.id !== 'search') return
   clearTimeout(waiting)

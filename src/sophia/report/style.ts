@@ -45,7 +45,7 @@ main { grid-column: 2; padding: 1.6rem clamp(1rem, 3vw, 3rem) 4rem; min-width: 0
 .plots { columns: 30rem; column-gap: 2.8rem; }
 .plot { break-inside: avoid; padding-bottom: 1.8rem; }
 .plot table { border-collapse: collapse; width: 100%; font-size: 0.9rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
-.plot th { text-align: left; font-weight: 400; width: 9.5rem; padding: 0.14rem 0.7rem 0.14rem 0; }
+.plot th { text-align: left; font-weight: 400; width: 12.5rem; padding: 0.14rem 0.7rem 0.14rem 0; }
 .plot td { text-align: right; padding: 0.14rem 0 0.14rem 0.7rem; white-space: nowrap; }
 .plot td.bar { padding: 0; width: auto; }
 .plot thead td { color: var(--soft); font-size: 0.78rem; padding-top: 0; padding-bottom: 0; }
