@@ -50,6 +50,13 @@ export interface Item {
   facets: Record<string, string>
 }
 
+/** Lengths of responses, right ones and wrong ones, in tokens, or in characters where answers came without tokens. */
+export interface Lengths {
+  unit: 'tokens' | 'characters'
+  right: number[]
+  wrong: number[]
+}
+
 /** The judged response of a row; undefined where there is none, whatever else stands there. */
 export function judgedOf(row: Row): Response | undefined {
   const held = row.response as Partial<Response> | string | null | undefined

@@ -4,10 +4,9 @@
  */
 import { createHash } from 'node:crypto'
 import type { Result } from '../score.ts'
-import type { Item } from './data.ts'
+import type { Item, Lengths } from './data.ts'
 import { embed, escapeHtml } from './escape.ts'
 import { accuracyPlot, lengthsPlot, reasonsPlot, titleOf } from './plots.ts'
-import type { Lengths } from './report.ts'
 import { script } from './script.ts'
 import { style } from './style.ts'
 
@@ -67,6 +66,7 @@ export function closing({ name, models, result, lengths, items, problems }: Endi
 <h1>${escapeHtml(name)}</h1>
 ${models.length > 0 ? `<p class="models">${escapeHtml(models.slice(0, 12).join(', '))}${models.length > 12 ? ` and ${models.length - 12} more` : ''}</p>` : ''}
 </header>
+<p id="unknown" class="note" role="status" hidden></p>
 ${headline(result)}
 <div class="plots">
 ${plots.join('')}</div>

@@ -4,8 +4,8 @@
  * percent run from 0 to 100.
  */
 import type { Accuracy } from '../score.ts'
+import type { Lengths } from './data.ts'
 import { escapeHtml } from './escape.ts'
-import type { Lengths } from './report.ts'
 
 /** Groups of a key that are drawn at most. */
 const MOST = 40

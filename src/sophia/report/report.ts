@@ -9,7 +9,7 @@ import { startProgress } from '../../io/progress.ts'
 import type { Source } from '../../io/source.ts'
 import { idOf, type Row } from '../rows.ts'
 import { type Result, Score } from '../score.ts'
-import { complaintOf, facetsOf, type Item, judgedOf, partsOf, shownOf } from './data.ts'
+import { complaintOf, facetsOf, type Item, judgedOf, type Lengths, partsOf, shownOf } from './data.ts'
 import { PageFile } from './file.ts'
 import { block, closing, opening } from './page.ts'
 import { Pictures } from './pictures.ts'
@@ -37,13 +37,6 @@ export interface Reported {
   pictures: number
   /** Why pictures are missing, one entry a picture. */
   missing: string[]
-}
-
-/** Lengths of responses, right ones and wrong ones, in tokens, or in characters where answers came without tokens. */
-export interface Lengths {
-  unit: 'tokens' | 'characters'
-  right: number[]
-  wrong: number[]
 }
 
 /** Makes the page about `source` at `output` and tells on standard error what came of it. */

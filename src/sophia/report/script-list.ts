@@ -109,6 +109,8 @@ function route() {
   const at = shown.indexOf(item)
   while (at >= drawn) draw()
   for (const link of $('list').querySelectorAll('[aria-current]')) link.removeAttribute('aria-current')
+  $('unknown').hidden = Boolean(item) || location.hash.length < 2
+  $('unknown').textContent = 'There is no problem ' + location.hash + ' in this file.'
   if (!item) return
   const place = at < 0 ? 'not among those shown' : number(at + 1) + ' of ' + number(shown.length)
   showItem(item, { previous: shown[at - 1], next: shown[at + 1], place })

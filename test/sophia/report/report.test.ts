@@ -83,6 +83,8 @@ test('hostile text is data wherever it stands', async () => {
   }))
   const page = await made([...rows, { id: 'e', error: { stage: 'eval', code: HOSTILE[0], message: HOSTILE[2] } }])
   assert.is(page.code.length, 1)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  assert.not.match(readFileSync(join(dir, 'report.html'), 'utf8'), /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/)
   const names = new Set(page.tags.map(({ name }) => name))
   for (const name of ['img', 'iframe', 'object', 'link', 'base', 'script']) assert.not.ok(names.has(name), name)
   for (const { name, attributes } of page.tags)
