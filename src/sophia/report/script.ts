@@ -16,7 +16,7 @@ function make(tag, properties, ...children) {
   const element = document.createElement(tag)
   for (const [name, value] of Object.entries(properties || {})) {
     if (value === undefined || value === false) continue
-    if (name in element && name !== 'list') element[name] = value
+    if (name in element) element[name] = value
     else element.setAttribute(name, value)
   }
   element.append(...children.flat().filter(child => child || child === 0))
