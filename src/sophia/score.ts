@@ -45,6 +45,8 @@ export interface Result extends Both {
   passAt?: Record<string, Accuracy>
   /** Keys of the problem (subject, level, …) → value → accuracy. */
   by: Record<string, Record<string, Both>>
+  /** Subject → level → accuracy, as MathVision reports too; where there are several of either. */
+  levels?: Record<string, Record<string, Both>>
   /** Variants of one seed question: all of them right (`worst`), and the groups' mean. */
   groups?: { worst: Accuracy; average: Accuracy }
   /** Problems of several steps: right steps of all steps, in percent. */
@@ -131,6 +133,7 @@ export class Score {
       models: [...this.models].sort(),
       ...(samples > 1 && { passAt: passAtOf(problems, samples) }),
       by: broken(problems),
+      ...crossed(problems),
       ...groupsResult(problems),
       ...(of > 0 && { steps: { rate: percent(right / of), ...this.steps } }),
       reasons: Object.fromEntries(shares.map(([reason, count]) => [reason, percent(count / this.responses)])),
@@ -175,11 +178,22 @@ function passAtOf(problems: Problem[], most: number): Record<string, Accuracy> {
 function broken(problems: Problem[]): Result['by'] {
   const by: Result['by'] = {}
   for (const key of GROUPS) {
-    const members = grouped(problems, problem => problem.by[key])
-    if (members.size === 0 || (key === 'area' && !members.has('geometry'))) continue
-    by[key] = Object.fromEntries([...members].sort(byName).map(([value, group]) => [value, bothOf(group)]))
+    const values = accuraciesBy(problems, key)
+    if (Object.keys(values).length > 0 && (key !== 'area' || values.geometry)) by[key] = values
   }
   return by
+}
+
+function crossed(problems: Problem[]): Pick<Result, 'levels'> {
+  const subjects = grouped(problems, ({ by }) => by.subject)
+  if (subjects.size < 2 || grouped(problems, ({ by }) => by.level).size < 2) return {}
+  const entries = [...subjects].sort(byName).map(([subject, held]) => [subject, accuraciesBy(held, 'level')])
+  return { levels: Object.fromEntries(entries) }
+}
+
+function accuraciesBy(problems: Problem[], key: GroupKey): Record<string, Both> {
+  const groups = [...grouped(problems, ({ by }) => by[key])].sort(byName)
+  return Object.fromEntries(groups.map(([value, held]) => [value, bothOf(held)]))
 }
 
 function groupsResult(problems: Problem[]): Pick<Result, 'groups'> {

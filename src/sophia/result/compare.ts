@@ -119,7 +119,6 @@ function clustersOf(pairs: Pair[]): Cluster[] {
 function broken(pairs: Pair[], options: CompareOptions): Comparison['by'] {
   const by: Comparison['by'] = {}
   for (const key of GROUPS) {
-    if (key === 'subject × level') continue // five or so problems each: no evidence of anything
     const groups = grouped(pairs, ({ a, b }) => a.by[key] ?? b.by[key])
     if (groups.size < 2) continue
     by[key] = Object.fromEntries([...groups].sort(byName).map(([value, held]) => [value, differenceOf(held, options)]))

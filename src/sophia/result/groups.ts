@@ -9,7 +9,6 @@ export const GROUPS = [
   'area',
   'subfield',
   'level',
-  'subject × level',
   'language',
   'modality',
   'answer_type',
@@ -25,7 +24,6 @@ export function groupsOf(row: Row): Partial<Record<GroupKey, string>> {
     const value = row[key] ?? derived[key]
     if (value !== undefined && value !== null && value !== '') found[key] = String(value)
   }
-  if (found.subject && found.level) found['subject × level'] = `${found.subject} · ${found.level}`
   return found
 }
 

@@ -25,7 +25,7 @@ export function tableOf(result: Result, official?: Official): string {
       : []),
     ...(result.steps ? [`${'steps right'.padEnd(NAME)} ${one(result.steps.rate)}%  ${stepsOf(result.steps)}`] : []),
   ]
-  const groups = Object.entries(result.by).filter(([key, values]) => shown(key, values))
+  const groups = Object.entries(result.by).filter(([, values]) => shown(values))
   return [
     `${' '.repeat(NAME)} ${'acc %'}  ${'95% interval'.padEnd(14)} ${'n'.padStart(7)}${differ ? '   answered: acc %    n' : ''}`,
     ...head,
@@ -39,9 +39,9 @@ export function tableOf(result: Result, official?: Official): string {
 }
 
 /** Not worth a section: one value for all, or a list nobody reads. */
-function shown(key: string, values: Record<string, Both>): boolean {
+function shown(values: Record<string, Both>): boolean {
   const count = Object.keys(values).length
-  return key !== 'subject × level' && count > 1 && count <= MOST
+  return count > 1 && count <= MOST
 }
 
 const NAME = 32
