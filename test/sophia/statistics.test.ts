@@ -42,7 +42,7 @@ test("McNemar's test: exact below 25 discordant pairs, else chi-square", () => {
     assert.equal(mcnemar(gained, lost).p, got.p)
   }
   assert.is(mcnemar(0, 0).p, 1)
-  assert.is(mcnemar(40, 40).p, 1) // statsmodels lets the correction go below zero here
+  assert.is(mcnemar(40, 40).p, 1) // statsmodels squares a correction below zero here
 })
 
 test('erfc to 13 digits, into the tail', () => {

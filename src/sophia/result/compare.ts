@@ -133,7 +133,7 @@ function warningsOf(a: Side, b: Side, pairs: Pair[]): string[] {
   if (differ(a.sources, b.sources))
     warnings.push(`the problems are of different benchmarks: ${a.sources.join(', ')} and ${b.sources.join(', ')}`)
   if (differ(a.judges, b.judges)) warnings.push(`the judges differ: ${a.judges.join(', ')} and ${b.judges.join(', ')}`)
-  const golds = pairs.filter(pair => JSON.stringify(pair.a.gold) !== JSON.stringify(pair.b.gold)).length
+  const golds = pairs.filter(pair => textOf(pair.a.gold) !== textOf(pair.b.gold)).length
   if (golds > 0) warnings.push(`${golds} problems have another golden answer in B`)
   const torn = pairs.filter(judgedTwoWays).length
   if (torn > 0) warnings.push(`${torn} problems have the same answer in both, judged differently: two judges?`)
@@ -145,6 +145,9 @@ function warningsOf(a: Side, b: Side, pairs: Pair[]): string[] {
   }
   return warnings
 }
+
+/** 3 and "3" are one: Parquet gives a column one type. */
+const textOf = (gold: unknown) => (typeof gold === 'string' ? gold : JSON.stringify(gold))
 
 function judgedTwoWays({ a, b }: Pair): boolean {
   const plain = (reason: string) => reason === 'right' || reason === 'wrong'

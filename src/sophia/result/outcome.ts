@@ -86,7 +86,8 @@ export class Outcome {
     this.samples?.end()
     const result = this.score.result()
     const { summary, quiet } = this.flags
-    if (!quiet) process.stderr.write(`${tableOf(result, this.about.official)}\n`)
+    const { official, settings } = this.about
+    if (!quiet) process.stderr.write(`${tableOf(result, official, settings.judge)}\n`)
     if (summary) writeFileSync(summary, `${JSON.stringify(lmmsResult(result, this.about), null, 2)}\n`)
   }
 }

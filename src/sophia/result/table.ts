@@ -11,7 +11,8 @@ export interface Official {
   benchmark: string
 }
 
-export function tableOf(result: Result, official?: Official): string {
+/** @param judge who said what is right */
+export function tableOf(result: Result, official?: Official, judge?: string): string {
   const differ = result.answered.n !== result.n // else the two denominators are one
   const star = (which: 'all' | 'answered') => (official?.denominator === which ? ' *' : '')
   const head = [
@@ -34,6 +35,7 @@ export function tableOf(result: Result, official?: Official): string {
       ...Object.entries(values).map(([value, both]) => groupLine(`  ${value}`, both, differ)),
     ]),
     '',
+    ...(judge ? [`judged by ${judge}`] : []),
     ...tail(result, official, differ),
   ].join('\n')
 }
