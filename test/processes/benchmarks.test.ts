@@ -95,6 +95,7 @@ test('wrong usage says what to do', async () => {
     [['--benchmark', 'mathvision', ...model], /expected --data PATH\. Download MathVision/],
     [['--data', dir, ...model], /expected --benchmark with it/],
     [['problems.jsonl'], /expected --model MODEL, or --responses FILE/],
+    [['problems.jsonl', ...model, '--log-samples', dir], /--log-samples .*: expected a file to write, got a folder/],
     [['problems.jsonl', '--responses', 'x.jsonl'], /expected INPUT or --responses, got both/],
   ]
   for (const [args, message] of cases) {

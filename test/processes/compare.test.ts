@@ -119,6 +119,7 @@ test('what it refuses', async () => {
     [[at('a.jsonl'), at('other.jsonl')], 1, /found no id in common: .*a\.jsonl has 61 ids, the first is p0; .*q9/],
     [[at('a.jsonl'), at('raw.jsonl')], 1, /raw\.jsonl: expected rows of sophia eval.*none in 1 rows.*--responses/],
     [[at('a.jsonl'), at('none.jsonl')], 1, /none\.jsonl: no such file/],
+    [[at('a.jsonl'), at('b.jsonl'), '--summary', at('no/s.json')], 2, /--summary .*s\.json: there is no folder/],
     [['-', '-'], 2, /standard input twice/],
     [[at('a.jsonl')], 2, /Missing 1 required arg/],
   ]

@@ -1,7 +1,7 @@
 /** What `sophia eval compare` does with two files: rows to the output, the table to standard error, the numbers to a file. */
 import { writeFileSync } from 'node:fs'
 import type { Format } from '../../io/formats.ts'
-import { openSink } from '../../io/sink.ts'
+import { checkWritable, openSink } from '../../io/sink.ts'
 import { type CompareOptions, compare, flips } from './compare.ts'
 import { comparisonTable } from './compare-table.ts'
 import { readSide } from './paired.ts'
@@ -17,6 +17,7 @@ export interface CompareFlags extends CompareOptions {
 /** @throws UserError where a file is missing, holds no judged response, or shares no problem with the other */
 export async function compareFiles(pathA: string, pathB: string, flags: CompareFlags): Promise<void> {
   const { output, from, to, summary, quiet, resamples, seed } = flags
+  checkWritable('--summary', summary)
   const a = await readSide(pathA, from)
   const b = await readSide(pathB, from)
   const comparison = compare(a, b, { resamples, seed })

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import type { Benchmark } from '../../benchmarks/index.ts'
 import { inShard, type Shard } from '../../io/shard.ts'
+import { checkWritable } from '../../io/sink.ts'
 import { fill } from '../prompts.ts'
 import { idOf, type Row } from '../rows.ts'
 import { Score } from '../score.ts'
@@ -31,12 +32,17 @@ export interface OutcomeFlags {
   quiet: boolean
 }
 
-/** @param run `input`: where the problems, or the saved answers, come from */
+/**
+ * @param run `input`: where the problems, or the saved answers, come from
+ * @throws UserError where --summary or --log-samples could not be written
+ */
 export async function openOutcome(
   flags: OutcomeFlags,
   { input, version, benchmark }: { input: string; version: string; benchmark?: Benchmark },
 ): Promise<Outcome> {
   const { model, adapter, responses, key, judge, seed, limit, temperature } = flags
+  checkWritable('--summary', flags.summary)
+  checkWritable('--log-samples', flags['log-samples'])
   const sampled = { temperature, top_p: flags['top-p'], max_tokens: flags['max-tokens'] }
   const how = responses === undefined ? { seed, ...sampled } : { responses, key }
   const about: About = {
