@@ -7,6 +7,7 @@ import { type Benchmark, firstFormat } from './benchmark.ts'
 
 export const mathvision: Benchmark = {
   judge: 'mathvision',
+  hub: 'MathLLMs/MathVision',
   download: 'MathVision: data/test.jsonl and images/ of github.com/mathllm/MATH-V, or the data set MathLLMs/MathVision',
 
   files(names) {

@@ -13,6 +13,7 @@ const subsetOf = (path: string) => [...path.matchAll(SUBSET)].at(-1)
 
 export const olympiadbench: Benchmark = {
   judge: 'olympiadbench',
+  hub: 'Hothan/OlympiadBench',
   download:
     'OlympiadBench: data/OE_*.json and images/ of github.com/OpenBMB/OlympiadBench, or the data set Hothan/OlympiadBench',
 
