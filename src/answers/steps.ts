@@ -7,7 +7,7 @@
  * its own answer at its end; as many boxes as questions, the last of them in order; one box with as many answers,
  * parted by semicolons or commas. A question without an answer is wrong; golds that only point to a proof do not count.
  */
-import { boxes } from './boxes.ts'
+import { type Box, boxes } from './boxes.ts'
 import { strictEqual } from './equal.ts'
 import { afterThought } from './extract.ts'
 import { LIMITS } from './limits.ts'
@@ -19,15 +19,15 @@ type Strict = (response: string, problem: Problem, cut: boolean) => Verdict
 
 /** Questions that a problem may have: the official ones have up to five. */
 const MOST = 16
-const MARK = /(?:\\(?:text|textbf|mathrm)\s*\{\s*)?[(（]\s*([1-9])\s*[)）]\s*\}?/g
+const MARK = /(?:\\(?:text|textbf|mathrm) ?\{ ?)?[(（] ?([1-9]) ?[)）] ?\}?/g
 const LINE_MARK =
-  /(?:^|\n)[\s>*#$-]*(?:(?:Question|Part)\s*)?(?:\\(?:text|textbf)\s*\{\s*)?(?:[(（]\s*([1-9])\s*[)）]|([1-9])\s*[.)、](?!\d))/gi
+  /(?:^|\n)[ \t>*#$-]{0,12}(?:(?:Question|Part) ?)?(?:\\(?:text|textbf) ?\{ ?)?(?:[(（] ?([1-9]) ?[)）]|([1-9]) ?[.)、](?!\d))/gi
 
 /** Judges one response. @param strict judges one answer against its golds */
 export function mvmath(response: string, problem: Problem, cut: boolean, strict: Strict): Verdict {
   if (textOf(problem.answer_type) !== 'multi-step') return strict(response, problem, cut)
   const listed = Array.isArray(problem.answer) ? problem.answer.map(textOf) : parts(textOf(problem.answer))
-  const golds = listed.slice(0, MOST)
+  const golds = listed.slice(0, MOST).map(gold => gold.slice(0, LIMITS.answer))
   const { text, think } = afterThought(response)
   const counted = golds.map((gold, i) => [gold, i] as const).filter(([gold]) => checkable(gold))
   if (counted.length === 0) return verdict(null, 'unreachable gold')
@@ -71,32 +71,31 @@ export function parts(text: string): string[] {
 
 /** A part without what separates it from the next, dollars that were parted left out. */
 function tidy(part: string): string {
-  const text = trimEdges(part, ' \n\t;；,，.。、')
+  const start = part.replace(/^(?:\s|\\[ ,;:!]|\\q?quad\b)+/, '')
+  const end = start.slice(-40).replace(/(?:[\s;,]|\\[ ,;:!]|\\q?quad\b)+$/, '') // near the end only, so that it is quick
+  const text = trimEdges(start.slice(0, -40) + end, ' \n\t;；,，.。、')
   return (text.split('$').length & 1) === 0 ? text.replaceAll('$', '').trim() : text
 }
 
 /** What is said to each of `n` questions, as a response of its own; null where nothing is told apart. */
 function answersIn(text: string, n: number): string[] | null {
   const boxed = boxes(text)
-  const box = (content: string) => `\\boxed{${content}}`
-  for (const { content } of [...boxed].reverse()) {
-    const found = parts(content)
-    if (n > 1 && found.length >= Math.min(n, 2)) return fit(found.map(box), n)
-  }
-  const marked = numbered(text, n)
-  if (marked && (boxed.length === 0 || marked.every(part => part.includes('boxed')))) return marked
+  const last = boxed.at(-1)
+  const marked = numbered(text, n, boxed)
+  const inside = last ? parts(last.content).map(box) : []
+  // the last box sums up, unless it is all that the last question has
+  if (n > 1 && inside.length === n && !(marked && boxes(marked[n - 1]).length === 1)) return inside
+  if (marked && (!last || marked.every(part => part.includes('boxed')))) return marked
   if (boxed.length >= n) return boxed.slice(-n).map(({ content }) => box(content))
-  if (boxed.length === 1) {
+  if (inside.length > 1) return fit(inside, n)
+  if (boxed.length === 1 && boxed[0].content.length <= LIMITS.answer) {
     for (const separator of [/\s*[;；]\s*|\\\\|\\q?quad\b/, /,(?![^([]*[)\]])(?!\d{3}(?!\d))/]) {
-      const found = boxed[0].content
-        .split(separator)
-        .map(tidy)
-        .filter(part => part !== '')
-      if (found.length === n) return found.map(box)
+      const found = boxed[0].content.split(separator).map(tidy)
+      if (found.length === n && !found.includes('')) return found.map(box)
     }
   }
   if (marked) return marked
-  return boxed.length > 0
+  return last
     ? fit(
         boxed.map(({ content }) => box(content)),
         n,
@@ -104,15 +103,18 @@ function answersIn(text: string, n: number): string[] | null {
     : null
 }
 
+const box = (content: string) => `\\boxed{${content}}`
 const fit = (answers: string[], n: number) => Array.from({ length: n }, (_, i) => answers[i] ?? '')
 
 /** The last run of lines that begin (1), (2), … (n), each with what follows up to the next; null where it is not whole. */
-function numbered(text: string, n: number): string[] | null {
-  const marks = [...text.matchAll(LINE_MARK)].map(match => ({
-    number: Number(match[1] ?? match[2]),
-    start: match.index,
-    from: match.index + match[0].length,
-  }))
+function numbered(text: string, n: number, boxed: Box[]): string[] | null {
+  const marks = [...text.matchAll(LINE_MARK)]
+    .map(match => ({
+      number: Number(match[1] ?? match[2]),
+      start: match.index,
+      from: match.index + match[0].length,
+    }))
+    .filter(({ start }) => !boxed.some(held => held.start < start && start < held.end))
   const run: typeof marks = []
   for (let i = marks.length - 1; i >= 0 && run.length < n; i--) {
     if (marks[i].number === n - run.length) run.unshift(marks[i])
@@ -151,12 +153,19 @@ const POINT = /(?<![A-Za-z\\])[A-Z](?:_\{?\d\}?|\^?\{?\\prime\}?|')?\s*(?=(?:\\l
 
 /** `\angle FDG = 30^\circ` is `30^\circ`, and `B(3,5)` is `(3,5)`. */
 function unnamed(text: string): string {
-  const plain = text.replace(/\\mathrm\s*\{\s*~?([A-Za-z]+)\s*\}(?=\s*\()/g, '$1').replace(POINT, '')
+  const plain = text
+    .replace(/\s+/g, ' ')
+    .replace(/\\mathrm\s*\{\s*~?([A-Za-z]+)\s*\}(?=\s*\()/g, '$1')
+    .replace(POINT, '')
   return LABEL.test(plain) ? trimEdges(plain.replace(LABEL, ''), ' $') : plain
 }
 
-/** Names are taken from both sides. */
+/** Names are taken from both sides, and inner lists compared part by part. */
 function loose(gold: string, answer: string): boolean {
-  const said = unnamed(answer)
-  return said !== answer && spellings(gold).some(one => strictEqual(one, said) === 'right')
+  const [golds, said] = [parts(bare(gold)), parts(answer)]
+  const same = (one: string, other: string) =>
+    spellings(one).some(spelling => [other, unnamed(other)].some(text => strictEqual(spelling, text) === 'right'))
+  if (golds.length > 1) return golds.length === said.length && golds.every((one, i) => same(one, said[i]))
+  const free = unnamed(answer)
+  return free !== answer && same(gold, free)
 }

@@ -4,7 +4,6 @@
  * is the seed, for the worst case: a seed counts where all its variants are right.
  */
 import { dirname, join } from 'node:path'
-import type { Row } from '../io/row.ts'
 import { type Benchmark, firstFormat } from './benchmark.ts'
 
 /** sample3-00000-of-00003.parquet or sample_variant3-…, and the repository's trial3/dataset.json. */

@@ -39,7 +39,7 @@ export const olympiadbench: Benchmark = {
       ...(item.error ? { tolerance: item.error } : {}),
       subject: physics ? 'physics' : 'maths',
       subfield: item.subfield,
-      ...(subset && { level: subset[5] }),
+      ...(subset && { level: subset[5], modality: subset[2] === 'MM' ? 'visual' : 'text' }),
       source: 'olympiadbench',
       language: chinese ? 'zh' : 'en',
     }
