@@ -155,7 +155,7 @@ const POINT = /(?<![A-Za-z\\])[A-Z](?:_\{?\d\}?|\^?\{?\\prime\}?|')?\s*(?=(?:\\l
 function unnamed(text: string): string {
   const plain = text
     .replace(/\s+/g, ' ')
-    .replace(/\\mathrm\s*\{\s*~?([A-Za-z]+)\s*\}(?=\s*\()/g, '$1')
+    .replace(/\\mathrm\s*\{\s*~?([A-Za-z]+)\s*\}(?=\s*(?:\\left\s*)?\()/g, '$1')
     .replace(POINT, '')
   return LABEL.test(plain) ? trimEdges(plain.replace(LABEL, ''), ' $') : plain
 }
