@@ -33,7 +33,7 @@ export function mvmath(response: string, problem: Problem, cut: boolean, strict:
   if (counted.length === 0) return verdict(null, 'unreachable gold')
   const steps = { right: 0, of: counted.length }
   if (think === 'unclosed') return { ...verdict(null, cut ? 'truncated' : 'unclosed think'), steps }
-  const given = answersIn(text.slice(-LIMITS.response), golds.length)
+  const given = answersIn(text.slice(-LIMITS.response), golds.map(checkable))
   if (given === null) return { ...verdict(null, cut ? 'truncated' : 'no answer'), steps }
   const shown: string[] = given.map(() => '')
   const judged = counted.map(([gold, i]) => {
@@ -77,16 +77,22 @@ function tidy(part: string): string {
   return (text.split('$').length & 1) === 0 ? text.replaceAll('$', '').trim() : text
 }
 
-/** What is said to each of `n` questions, as a response of its own; null where nothing is told apart. */
-function answersIn(text: string, n: number): string[] | null {
+/**
+ * What is said to each question, as a response of its own; null where nothing is told apart.
+ * @param asked which of the questions count: to the others no box is expected
+ */
+function answersIn(text: string, asked: boolean[]): string[] | null {
+  const n = asked.length
   const boxed = boxes(text)
   const last = boxed.at(-1)
   const marked = numbered(text, n, boxed)
+  const each = boxed.map(({ content }) => box(content))
   const inside = last ? parts(last.content).map(box) : []
   // the last box sums up, unless it is all that the last question has
   if (n > 1 && inside.length === n && !(marked && boxes(marked[n - 1]).length === 1)) return inside
-  if (marked && (!last || marked.every(part => part.includes('boxed')))) return marked
-  if (boxed.length >= n) return boxed.slice(-n).map(({ content }) => box(content))
+  if (marked && (!last || marked.every((part, i) => !asked[i] || part.includes('boxed')))) return marked
+  if (each.length >= n) return each.slice(-n)
+  if (each.length === asked.filter(Boolean).length) return asked.map(has => (has ? (each.shift() as string) : ''))
   if (inside.length > 1) return fit(inside, n)
   if (boxed.length === 1 && boxed[0].content.length <= LIMITS.answer) {
     for (const separator of [/\s*[;；]\s*|\\\\|\\q?quad\b/, /,(?![^([]*[)\]])(?!\d{3}(?!\d))/]) {
@@ -94,13 +100,7 @@ function answersIn(text: string, n: number): string[] | null {
       if (found.length === n && !found.includes('')) return found.map(box)
     }
   }
-  if (marked) return marked
-  return last
-    ? fit(
-        boxed.map(({ content }) => box(content)),
-        n,
-      )
-    : null
+  return marked ?? (last ? fit(each, n) : null)
 }
 
 const box = (content: string) => `\\boxed{${content}}`
