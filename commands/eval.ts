@@ -46,7 +46,8 @@ The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384
     benchmark: Flags.option({ options: names, description: 'in place of INPUT; reads --data, or the Hub' })(),
     data: Flags.string({
       helpValue: 'PATH',
-      description: "a file or folder of the benchmark's repository, or of its data set on the Hub",
+      description:
+        "a file or folder of the benchmark's repository, or of its data set on the Hub (default: fetched from there)",
     }),
     responses: Flags.string({ helpValue: 'FILE', description: 'saved answers to score, in place of INPUT' }),
     key: Flags.string({

@@ -11,9 +11,9 @@ const VARIANT = /(?:^|[/\\])(?:sample(?:_variant)?|trial)(10|[1-9])(?:-[^/\\]*)?
 
 export const dynamath: Benchmark = {
   judge: 'dynamath',
-  hub: 'DynaMath/DynaMath_Sample',
   download:
     'DynaMath: the data set DynaMath/DynaMath_Sample, or dataset.json and image/ of github.com/DynaMath/DynaMath (one variant)',
+  hub: 'DynaMath/DynaMath_Sample',
 
   /** All variants, or else the one that the repository's `dataset/` holds. */
   files(names) {

@@ -10,9 +10,9 @@ const PICTURE = /\.(png|jpe?g)$/i
 
 export const mvmath: Benchmark = {
   judge: 'mv-math',
-  hub: 'PeijieWang/MV-MATH',
   download:
     'MV-MATH: MV-MATH.json and the pictures (unpacked into images/ beside it) of the data set PeijieWang/MV-MATH',
+  hub: 'PeijieWang/MV-MATH',
 
   /** The whole, or else its three parts; the repository's examples, outputs and testmini are not it. */
   files(names) {

@@ -13,9 +13,9 @@ const subsetOf = (path: string) => [...path.matchAll(SUBSET)].at(-1)
 
 export const olympiadbench: Benchmark = {
   judge: 'olympiadbench',
-  hub: 'Hothan/OlympiadBench',
   download:
     'OlympiadBench: data/OE_*.json and images/ of github.com/OpenBMB/OlympiadBench, or the data set Hothan/OlympiadBench',
+  hub: 'Hothan/OlympiadBench',
 
   files: names => firstFormat(names.filter(name => subsetOf(name)?.[1] === 'OE')),
 
@@ -39,7 +39,7 @@ export const olympiadbench: Benchmark = {
       ...(item.error ? { tolerance: item.error } : {}),
       subject: physics ? 'physics' : 'maths',
       subfield: item.subfield,
-      ...(subset && { level: subset[5], modality: subset[2] === 'MM' ? 'visual' : 'text' }),
+      ...(subset && { level: subset[5] }),
       source: 'olympiadbench',
       language: chinese ? 'zh' : 'en',
     }

@@ -133,7 +133,6 @@ test('olympiadbench: what the file name says, context before the question, proof
     subject: 'physics',
     subfield: 'Mechanics',
     level: 'CEE',
-    modality: 'visual',
     source: 'olympiadbench',
     language: 'zh',
   })

@@ -21,14 +21,12 @@ async function verdicts(
   const file = join(dir, `${benchmark}.jsonl`)
   const rows = Object.entries(answers).map(([id, response]) => `${JSON.stringify({ id, response })}\n`)
   writeFileSync(file, rows.join(''))
-  const args = ['eval', '--benchmark', benchmark, '--data', data, '--responses', file]
-  const { code, stdout, stderr } = await sophia([...args, '--summary', join(dir, `${benchmark}.json`)])
+  const { code, stdout, stderr } = await sophia(['eval', '--benchmark', benchmark, '--data', data, '--responses', file])
   assert.is(code, 0, stderr)
   return new Map(parse(stdout).map(row => [String(row.id), (row.response as { verdict: Verdict }).verdict]))
 }
 
 const rewards = (held: Map<string, Verdict>) => Object.fromEntries([...held].map(([id, { reward }]) => [id, reward]))
-const summary = (name: string) => JSON.parse(readFileSync(join(dir, `${name}.json`), 'utf8'))
 
 test('dynamath: each variant for itself', async () => {
   const answers = {
@@ -42,10 +40,6 @@ test('dynamath: each variant for itself', async () => {
   }
   const held = await verdicts('dynamath', `${golden}/dynamath`, answers)
   assert.equal(rewards(held), { '1/1': 1, '1/2': 1, '1/10': 0, '2/1': 1, '2/2': 0, '3/1': 1, '4/10': 1 })
-  const { n, unanswered, by, settings } = summary('dynamath')
-  assert.equal([n, unanswered, settings.judge], [7, 5, 'dynamath'])
-  assert.equal(by.answer_type.float, { accuracy: 66.67, ci95: by.answer_type.float.ci95, n: 3 })
-  assert.is(by.subject['analytic geometry'].n, 3)
 })
 
 test('mv-math: choices, forms of an answer, steps', async () => {
@@ -67,7 +61,6 @@ test('mathvision: letter, or the text of the option', async () => {
   const answers = { 11: '\\boxed{3}', 12: 'ANSWER: \\boxed{A}', 13: '\\boxed{D}' }
   const held = await verdicts('mathvision', `${golden}/mathvision`, answers)
   assert.equal(rewards(held), { 11: 1, 12: 0, 13: 1 })
-  assert.is(summary('mathvision').unanswered, 0)
 })
 
 test('olympiadbench: the first gold alone, its tolerances, its language', async () => {
