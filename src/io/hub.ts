@@ -57,17 +57,13 @@ export async function fetchRepository(repository: Repository, { mark, choose, fi
   await alone(folder, async () => {
     if (existsSync(done)) return // another process fetched it while we waited
     const { sha, files } = await list(repository, revision)
-    const names = choose(files).map(({ name }) => name)
+    const chosen = choose(files)
     const from = `${endpoint()}/${kind === 'models' ? '' : `${kind}/`}${id}/resolve/${sha}`
-    for (const name of names) {
-      await download(
-        `${from}/${name.split('/').map(encodeURIComponent).join('/')}`,
-        join(folder, name),
-        sha,
-        repository,
-      )
-    }
-    await finish?.(folder, names)
+    for (const file of chosen) await download(file, `${from}/${encoded(file.name)}`, folder, sha, repository)
+    await finish?.(
+      folder,
+      chosen.map(({ name }) => name),
+    )
     await writeFile(done, `${sha}\n`)
   })
   return folder
@@ -144,8 +140,17 @@ async function ask<T>(url: string, repository: Repository): Promise<{ held: T; l
   return { held: held as T, link: response.headers.get('link') }
 }
 
-/** Fetches one file, from where an earlier try stopped. */
-async function download(url: string, path: string, sha: string, repository: Repository): Promise<void> {
+const encoded = (name: string) => name.split('/').map(encodeURIComponent).join('/')
+
+/** Fetches one file into `folder`, from where an earlier try stopped. */
+async function download(
+  { name, size }: HubFile,
+  url: string,
+  folder: string,
+  sha: string,
+  repository: Repository,
+): Promise<void> {
+  const path = join(folder, name)
   if (existsSync(path)) return
   await mkdir(dirname(path), { recursive: true })
   const part = `${path}.${sha.slice(0, 12)}.part` // another commit's half is no help
@@ -159,6 +164,11 @@ async function download(url: string, path: string, sha: string, repository: Repo
   await pipeline(Readable.fromWeb(response.body as never), createWriteStream(part, { flags })).catch((error: Error) => {
     throw new UserError(`${url}: the download broke off (${error.message}). The same command takes it up again.`)
   })
+  const came = statSync(part).size
+  if (size !== undefined && came !== size) {
+    await rm(part)
+    throw new UserError(`${url}: expected ${size} bytes, got ${came}. Try again`)
+  }
   await rename(part, path)
 }
 

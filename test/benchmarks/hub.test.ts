@@ -31,6 +31,8 @@ for (const held of Object.values(sets)) held['README.md'] = Buffer.from('# a dat
 const asked: string[] = []
 let pageSize = 1000
 let cut = 0
+/** Bytes that the list says too many. */
+let wrongSize = 0
 let tokenNeeded: string | undefined
 /** What the Link header says before the query: answers may not say where to ask. */
 let linkTo = ''
@@ -49,7 +51,12 @@ const server = createServer((request: IncomingMessage, response: ServerResponse)
     const folders = [...new Set(Object.keys(held).map(name => name.split('/')[0]))].filter(name => !held[name])
     const all = [
       ...folders.map(path => ({ type: 'directory', oid: '0', size: 0, path })),
-      ...Object.entries(held).map(([path, bytes]) => ({ type: 'file', oid: '1', size: bytes.length, path })),
+      ...Object.entries(held).map(([path, bytes]) => ({
+        type: 'file',
+        oid: '1',
+        size: bytes.length + wrongSize,
+        path,
+      })),
     ]
     const next = from + pageSize < all.length
     const link = `<${linkTo || `http://127.0.0.1:${port}`}${url.pathname}?recursive=true&cursor=${from + pageSize}>; rel="next"`
@@ -174,6 +181,16 @@ test('a download that was cut is taken up where it stopped; half a file is never
   for (const name of files(folder).filter(held => held.endsWith('.parquet')))
     assert.equal(readFileSync(join(folder, name)), readFileSync(join(golden, 'dynamath', name)))
   assert.is(files(folder).filter(name => name.endsWith('.part')).length, 0)
+})
+
+test('a file of another size than the Hub says is refused, and fetched anew', async () => {
+  fresh()
+  const name = 'data/test-00000-of-00001-0123456789abcdef.parquet'
+  wrongSize = 1
+  assert.match(await complaint(() => fetched('mathvision')), /abcdef\.parquet: expected \d+ bytes, got \d+/)
+  wrongSize = 0
+  const folder = await fetched('mathvision')
+  assert.equal(readFileSync(join(folder, name)), readFileSync(join(golden, 'mathvision', name)))
 })
 
 test('HF_TOKEN opens what is gated, and goes to this Hub alone', async () => {

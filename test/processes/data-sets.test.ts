@@ -77,8 +77,7 @@ test('the tiny policy answers; without --data the Hub is asked', async () => {
   const names = ['data/sample1-00000-of-00001.parquet', 'data/sample2-00000-of-00002.parquet']
   const server = createServer(({ url = '' }, response) => {
     if (url.includes('/revision/')) return response.end('{"sha": "abcdef"}')
-    if (url.includes('/tree/'))
-      return response.end(JSON.stringify(names.map(path => ({ type: 'file', path, size: 1 }))))
+    if (url.includes('/tree/')) return response.end(JSON.stringify(names.map(path => ({ type: 'file', path }))))
     const name = names.find(held => url === `/datasets/DynaMath/DynaMath_Sample/resolve/abcdef/${held}`)
     if (name) return response.end(readFileSync(`${golden}/dynamath/${name}`))
     response.writeHead(404).end()
