@@ -83,15 +83,23 @@ const TYPES: Record<string, string> = {
 
 const picture = (held: unknown) => (typeof held === 'string' && !/[/\\]/.test(held) ? `images/${held}` : held)
 
-/** The answers of the questions in their order; or the forms of one answer, which the official files part by `##`. */
+/**
+ * The answers of the questions in their order; or the forms of one answer, which the official files part by `##`, and
+ * two of them by a slash: `$15^{\circ} / 15$ ^{\circ}$` is no quotient.
+ */
 function goldOf(answer: unknown, type: string): unknown {
   if (type === 'choice' || (typeof answer !== 'string' && typeof answer !== 'number')) return answer
   if (type === 'multi-step') return parts(String(answer))
   const forms = String(answer)
     .split(/\s*(?:\\?#\s*){2}\s*/)
-    .map(form => form.trim())
-  if (forms.length === 1) return forms[0]
-  return forms.map(form => ((form.split('$').length & 1) === 0 ? form.replaceAll('$', '') : form)) // parted inside $…$
+    .map(form => (twice(form) ? form.split('/')[0] : form))
+    .map(form => ((form.split('$').length & 1) === 0 ? form.replaceAll('$', '') : form).trim()) // parted inside $…$
+  return forms.length === 1 ? forms[0] : forms
+}
+
+function twice(form: string): boolean {
+  const [first, second, ...more] = form.replace(/\^\{\\circ\}|[$\s]/g, '').split('/')
+  return first === second && more.length === 0
 }
 
 /** `A. 9,14` on lines of their own, in order; none where a letter is missing. A picture's choice is its mark. */

@@ -92,6 +92,15 @@ test('mv-math: the three parts make the whole', () => {
   assert.equal(benchmarks['mv-math'].files(['data/MV-MATH_testmini.json']), [])
 })
 
+test('mv-math: the forms of an answer, as the official file parts them', () => {
+  const gold = (answer: string) => benchmarks['mv-math'].problem({ answer, answer_type: 'single-step' }, '')?.answer
+  assert.equal(gold('$0.5 \\# \\# \\frac{1}{2}$'), ['0.5', '\\frac{1}{2}'])
+  assert.equal(gold('$10$ m\\#\\# $10 \\mathrm{~m}$'), ['$10$ m', '$10 \\mathrm{~m}$'])
+  assert.is(gold('$15^{\\circ} / 15$ ^{\\circ}$'), '15^{\\circ}')
+  assert.is(gold('$3 / 4$'), '$3 / 4$')
+  assert.is(gold('2 or 8'), '2 or 8')
+})
+
 test('what is no list of items is told', async () => {
   put('odd.json', '{"1": 3}')
   try {
