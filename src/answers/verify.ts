@@ -5,18 +5,20 @@
 
 import { boxes } from './boxes.ts'
 import { goldLetter, letterOf, lettersOnly, optionText, optionTexts, spokenLetter } from './choices.ts'
+import { dynamath } from './dynamath.ts'
 import { type Allowance, type Outcome, strictEqual } from './equal.ts'
 import { type Extraction, extract } from './extract.ts'
 import { mathvision, olympiadbench } from './judges.ts'
 import { LIMITS, TooHard } from './limits.ts'
 import { mathvisionEqual } from './official/mathvision.ts'
 import { olympiadEqual } from './official/olympiadbench.ts'
+import { mvmath } from './steps.ts'
 import { textOf } from './strings.ts'
 import { type Verdict, verdict } from './verdict.ts'
 
 export { extract } from './extract.ts'
 
-export type Judge = 'strict' | 'olympiadbench' | 'mathvision'
+export type Judge = 'strict' | 'olympiadbench' | 'mathvision' | 'dynamath' | 'mv-math'
 
 export type { Reason, Verdict } from './verdict.ts'
 
@@ -46,6 +48,8 @@ export function verify(
   const cut = extra.finish === 'length'
   if (judge === 'mathvision') return mathvision(response, problem, cut)
   if (judge === 'olympiadbench') return olympiadbench(response, problem, cut)
+  if (judge === 'dynamath') return dynamath(response, problem, cut)
+  if (judge === 'mv-math') return mvmath(response, problem, cut, strict)
   return strict(response, problem, cut)
 }
 
@@ -120,8 +124,8 @@ function one(gold: string, answer: string, options: string[], allowance: Allowan
  * @returns false too where a side cannot be read
  */
 export function equal(gold: string, answer: string, judge: Judge = 'strict', allowance: Allowance = {}): boolean {
-  if (judge === 'strict') return strictEqual(gold, answer, allowance) === 'right'
   if (judge === 'mathvision') return mathvisionEqual(answer, gold)
+  if (judge !== 'olympiadbench') return strictEqual(gold, answer, allowance) === 'right'
   try {
     return olympiadEqual(answer, gold, allowance.tolerance ? [allowance.tolerance] : undefined)
   } catch (error) {
