@@ -19,7 +19,7 @@ import { standard } from '../src/io/formats.ts'
 import type { Row } from '../src/io/row.ts'
 import type { Source } from '../src/io/source.ts'
 
-const names: BenchmarkName[] = ['mathvision', 'olympiadbench'] // the readers themselves load only when they are asked for
+const names: BenchmarkName[] = ['mathvision', 'olympiadbench', 'mmmu', 'mmmu-pro', 'mathvista', 'mathverse'] // the readers themselves load only when they are asked for
 
 export default class Eval extends SophiaCommand {
   static override summary = 'Let the policy answer problems, and score it.'

@@ -1,5 +1,6 @@
 /** Multiple choice: which letter a response means, and which text a letter stands for. It never picks a letter for want of one. */
 import { words } from './normalize.ts'
+import { pythonList } from './python-list.ts'
 import { textOf, trimEdges } from './strings.ts'
 
 const LETTERS = 'ABCDEFGHIJ'
@@ -14,8 +15,7 @@ export function optionTexts(options: unknown): string[] {
       const list: unknown = JSON.parse(options)
       if (Array.isArray(list)) return list.map(textOf)
     } catch {
-      const list = [...options.matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)].map(match => match[1] ?? match[2])
-      return list
+      return pythonList(options) ?? []
     }
   }
   return []

@@ -10,13 +10,14 @@ import { type Extraction, extract } from './extract.ts'
 import { mathvision, olympiadbench } from './judges.ts'
 import { LIMITS, TooHard } from './limits.ts'
 import { mathvisionEqual } from './official/mathvision.ts'
+import { mathvista, mathvistaOutcome } from './official/mathvista.ts'
 import { olympiadEqual } from './official/olympiadbench.ts'
 import { textOf } from './strings.ts'
 import { type Verdict, verdict } from './verdict.ts'
 
 export { extract } from './extract.ts'
 
-export type Judge = 'strict' | 'olympiadbench' | 'mathvision'
+export type Judge = 'strict' | 'olympiadbench' | 'mathvision' | 'mathvista'
 
 export type { Reason, Verdict } from './verdict.ts'
 
@@ -27,6 +28,8 @@ export type Problem = {
   answer_type?: unknown
   unit?: unknown
   tolerance?: unknown
+  /** MathVista: decimal places that answers are rounded to. */
+  precision?: unknown
   language?: unknown
 }
 
@@ -45,6 +48,7 @@ export function verify(
 ): Verdict {
   const cut = extra.finish === 'length'
   if (judge === 'mathvision') return mathvision(response, problem, cut)
+  if (judge === 'mathvista') return mathvista(response, problem, cut)
   if (judge === 'olympiadbench') return olympiadbench(response, problem, cut)
   return strict(response, problem, cut)
 }
@@ -122,6 +126,7 @@ function one(gold: string, answer: string, options: string[], allowance: Allowan
 export function equal(gold: string, answer: string, judge: Judge = 'strict', allowance: Allowance = {}): boolean {
   if (judge === 'strict') return strictEqual(gold, answer, allowance) === 'right'
   if (judge === 'mathvision') return mathvisionEqual(answer, gold)
+  if (judge === 'mathvista') return mathvistaOutcome(answer, { answer: gold }) === 'right'
   try {
     return olympiadEqual(answer, gold, allowance.tolerance ? [allowance.tolerance] : undefined)
   } catch (error) {

@@ -72,8 +72,10 @@ async function* batchesOf(file: string): AsyncGenerator<Row[]> {
   } catch (error) {
     throw new UserError(`${file}: expected a JSON array of items: ${(error as Error).message}`)
   }
-  if (!Array.isArray(items)) throw new UserError(`${file}: expected a JSON array of items, got ${typeof items}`)
-  yield items
+  const held = typeof items === 'object' && items !== null ? Object.values(items) : [] // an array, or an object by id
+  if (typeof items !== 'object' || !held.every(item => typeof item === 'object' && item !== null))
+    throw new UserError(`${file}: expected a JSON array of items, or an object of them by id`)
+  yield held
 }
 
 /** The problems by id, for joining saved answers to them; pictures that are no paths are left out. */
