@@ -13,8 +13,12 @@ export interface Benchmark {
   judge: Judge
   /** What to download, for the message where it is not there. */
   download: string
+  /** The data set on the Hub, as owner/name. */
+  hub?: string
   /** Of a folder's files (paths relative to it), those that hold the items of the split that papers report. */
   files(names: string[]): string[]
+  /** Of a data set's files, those that hold pictures which are not in the items: picture files, or zip archives of them. */
+  pictures?(names: string[]): string[]
   /** The problem in an official item of `file`; undefined where it is not scored. */
   problem(item: Row, file: string): Row | undefined
   /** What a problem is asked with: a template with {question} and {options}. */
@@ -72,10 +76,10 @@ async function* batchesOf(file: string): AsyncGenerator<Row[]> {
   } catch (error) {
     throw new UserError(`${file}: expected a JSON array of items: ${(error as Error).message}`)
   }
-  const held = typeof items === 'object' && items !== null ? Object.values(items) : [] // an array, or an object by id
-  if (typeof items !== 'object' || !held.every(item => typeof item === 'object' && item !== null))
-    throw new UserError(`${file}: expected a JSON array of items, or an object of them by id`)
-  yield held
+  if (items === null || typeof items !== 'object')
+    throw new UserError(`${file}: expected a JSON array of items, got ${typeof items}`)
+  // or an object of items, each under its id
+  yield Array.isArray(items) ? items : Object.entries(items).map(([id, item]) => ({ id, ...(item as Row) }))
 }
 
 /** The problems by id, for joining saved answers to them; pictures that are no paths are left out. */

@@ -9,6 +9,7 @@ import { type Benchmark, firstFormat } from './benchmark.ts'
 
 export const mathverse: Benchmark = {
   judge: 'strict',
+  hub: 'AI4Math/MathVerse',
   download:
     'MathVerse: testmini.parquet of the data set AI4Math/MathVerse, or testmini.json and images/ of its repository',
 

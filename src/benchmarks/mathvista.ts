@@ -11,6 +11,7 @@ const LANGUAGES: Record<string, string> = { english: 'en', chinese: 'zh', persia
 
 export const mathvista: Benchmark = {
   judge: 'mathvista',
+  hub: 'AI4Math/MathVista',
   download:
     'MathVista: data/testmini-*.parquet of the data set AI4Math/MathVista, or data/testmini.json and images/ of github.com/lupantech/MathVista',
 

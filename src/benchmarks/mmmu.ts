@@ -10,6 +10,7 @@ import { type Benchmark, firstFormat } from './benchmark.ts'
 
 export const mmmu: Benchmark = {
   judge: 'strict',
+  hub: 'MMMU/MMMU',
   download: 'MMMU: the folders of the data set MMMU/MMMU, of which validation-*.parquet are read',
 
   files: names => firstFormat(names.filter(name => /(^|\/)validation(-[^/]*)?\.(jsonl|json|parquet)$/.test(name))),

@@ -9,6 +9,7 @@ import { disciplineOf, listOf, malformed } from './mmmu.ts'
 
 export const mmmupro: Benchmark = {
   judge: 'strict',
+  hub: 'MMMU/MMMU_Pro',
   download: 'MMMU-Pro: the folder vision/ of the data set MMMU/MMMU_Pro',
 
   files(names) {

@@ -108,6 +108,7 @@ const WRONG: [gold: unknown, response: string, reason: Reason, fields?: Partial<
   ['42', '\\boxed{\\frac{4}{', 'no answer'],
   ['42', '\\boxed{\\frac{}{}{^^}', 'no answer'],
   ['42', '\\boxed{4 2 ^}', 'unparseable'],
+  ['13', '\\boxed{0.01 \\bar}', 'unparseable'],
   ['42', `\\boxed{${'('.repeat(500)}42${')'.repeat(500)}}`, 'too hard'],
   ['', '\\boxed{42}', 'unreachable gold'],
   [null, '\\boxed{42}', 'unreachable gold'],

@@ -154,7 +154,8 @@ function numberOf(answer: string): { value: number; written: boolean } | null {
     const written = !some(side, part => part.k === 'div' || part.k === 'pow' || part.k === 'fn' || part.k === 'add')
     if (Number.isFinite(value) && Math.abs(y) < 1e-9) return { value, written }
   }
-  const numbers = text.slice(0, NEAR).match(/[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|[-+]?\.\d+/g) ?? []
+  const unpowered = text.slice(0, NEAR).replace(/(?<=[a-zA-Z}])\^\{?-?\d\}?/g, '') // the 2 of 3 m^2
+  const numbers = unpowered.match(/[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|[-+]?\.\d+/g) ?? []
   return numbers.length === 1 ? { value: Number(numbers[0].replaceAll(',', '')), written: true } : null
 }
 
