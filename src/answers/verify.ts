@@ -6,18 +6,19 @@
 import { boxes } from './boxes.ts'
 import { goldLetter, letterOf, lettersOnly, optionText, optionTexts, spokenLetter } from './choices.ts'
 import { type Allowance, type Outcome, strictEqual } from './equal.ts'
-import { type Extraction, extract } from './extract.ts'
+import { afterThought, type Extraction, extract } from './extract.ts'
 import { mathvision, olympiadbench } from './judges.ts'
 import { LIMITS, TooHard } from './limits.ts'
 import { mathvisionEqual } from './official/mathvision.ts'
 import { mathvista, mathvistaOutcome } from './official/mathvista.ts'
+import { mmmu } from './official/mmmu.ts'
 import { olympiadEqual } from './official/olympiadbench.ts'
 import { textOf } from './strings.ts'
 import { type Verdict, verdict } from './verdict.ts'
 
 export { extract } from './extract.ts'
 
-export type Judge = 'strict' | 'olympiadbench' | 'mathvision' | 'mathvista'
+export type Judge = 'strict' | 'olympiadbench' | 'mathvision' | 'mathvista' | 'mmmu'
 
 export type { Reason, Verdict } from './verdict.ts'
 
@@ -49,6 +50,7 @@ export function verify(
   const cut = extra.finish === 'length'
   if (judge === 'mathvision') return mathvision(response, problem, cut)
   if (judge === 'mathvista') return mathvista(response, problem, cut)
+  if (judge === 'mmmu') return mmmu(response, problem, cut, strict)
   if (judge === 'olympiadbench') return olympiadbench(response, problem, cut)
   return strict(response, problem, cut)
 }
@@ -60,7 +62,9 @@ function strict(response: string, problem: Problem, cut: boolean): Verdict {
   if (found.think === 'unclosed') return verdict(null, cut ? 'truncated' : 'unclosed think')
   const choice = options.length > 0 || (golds.length === 1 && goldLetter(golds[0]) !== null && found.from !== 'box')
   const answer =
-    choice && found.from !== 'box' ? (spokenLetter(response, options.length) ?? found.answer) : found.answer
+    choice && found.from !== 'box'
+      ? (spokenLetter(afterThought(response).text, options.length) ?? found.answer)
+      : found.answer
   if (answer === null || answer.trim() === '') return verdict(null, cut ? 'truncated' : 'no answer')
   if (answer.length > LIMITS.answer) return verdict(answer, 'too hard')
   if (cut && found.from !== 'box') return verdict(answer, 'truncated')
@@ -124,7 +128,7 @@ function one(gold: string, answer: string, options: string[], allowance: Allowan
  * @returns false too where a side cannot be read
  */
 export function equal(gold: string, answer: string, judge: Judge = 'strict', allowance: Allowance = {}): boolean {
-  if (judge === 'strict') return strictEqual(gold, answer, allowance) === 'right'
+  if (judge === 'strict' || judge === 'mmmu') return strictEqual(gold, answer, allowance) === 'right'
   if (judge === 'mathvision') return mathvisionEqual(answer, gold)
   if (judge === 'mathvista') return mathvistaOutcome(answer, { answer: gold }) === 'right'
   try {

@@ -2,14 +2,14 @@
  * MMMU: 900 problems of its validation split from 30 college subjects in 6 disciplines, up to 7 pictures each; 847 are
  * multiple choice. The test split has no public answers and is not read. Relies on the columns of the Hub's MMMU/MMMU:
  * id, question, options and answer (Python lists in a string), image_1 … image_7, img_type, topic_difficulty,
- * question_type (multiple-choice or open), subfield. The official rule draws a letter where it finds none; we do not.
+ * question_type (multiple-choice or open), subfield.
  */
 import { pythonList } from '../answers/python-list.ts'
 import { fail, type Row } from '../io/row.ts'
 import { type Benchmark, firstFormat } from './benchmark.ts'
 
 export const mmmu: Benchmark = {
-  judge: 'strict',
+  judge: 'mmmu',
   hub: 'MMMU/MMMU',
   download: 'MMMU: the folders of the data set MMMU/MMMU, of which validation-*.parquet are read',
 
@@ -30,8 +30,6 @@ export const mmmu: Benchmark = {
       ...(choice && { options: texts.slice(1) }),
       answer,
       answer_type: choice ? 'choice' : 'free',
-      // officially both sides are rounded to two decimals
-      ...(!choice && [answer].flat().some(gold => /^-?[\d,]*\.?\d+$/.test(String(gold))) && { tolerance: 0.005 }),
       ...(subject && { subject, category: disciplineOf(subject) }),
       subfield: item.subfield,
       level: item.topic_difficulty,

@@ -22,7 +22,7 @@ test('a verdict in under 50 ms whatever comes', () => {
   for (let i = 0; i < 10_000; i++) {
     if (!ALL && i % 10 !== 0) continue
     const text = hostile(i)
-    for (const judge of ['strict', 'olympiadbench', 'mathvision', 'mathvista'] as const) {
+    for (const judge of ['strict', 'olympiadbench', 'mathvision', 'mathvista', 'mmmu'] as const) {
       const once = () => {
         const start = process.cpuUsage()
         const verdict = verify(text, { answer: GOLDS[i % GOLDS.length] }, judge)
@@ -58,7 +58,7 @@ test('odd problems end in a verdict too', () => {
     { toString: null },
     ['a', 3, null],
   ]
-  for (const judge of ['strict', 'olympiadbench', 'mathvision', 'mathvista'] as const)
+  for (const judge of ['strict', 'olympiadbench', 'mathvision', 'mathvista', 'mmmu'] as const)
     for (const answer of odd)
       for (const options of odd)
         for (const response of ['\\boxed{3}', '', 'C', '__proto__'])

@@ -3,18 +3,15 @@
  * included (the nearest option counts, 4.7 is the integer 4); the extraction is the strict judge's, and where it finds
  * nothing there is no answer, and no option nearest to nothing.
  */
-import { some, symbols } from '../ast.ts'
 import { letterOf, optionTexts, spokenLetter } from '../choices.ts'
-import { evaluate } from '../evaluate.ts'
 import { afterThought, type Extraction, extract } from '../extract.ts'
 import { LIMITS, TooHard } from '../limits.ts'
 import { normalize, words } from '../normalize.ts'
-import { readings } from '../readings.ts'
-import { pointAt } from '../sample.ts'
-import { unitless } from '../scalar.ts'
 import { textOf, trimEdges } from '../strings.ts'
 import { type Verdict, verdict } from '../verdict.ts'
 import type { Problem } from '../verify.ts'
+import { numberOf, rounded } from './numbers.ts'
+import { held, lastSentence } from './prose.ts'
 
 /** Characters of an answer, or of an option, that edit distance is taken of. */
 const NEAR = 300
@@ -26,7 +23,7 @@ type Outcome = 'right' | 'wrong' | 'unparseable' | 'too hard' | 'unreachable gol
 export function mathvista(response: string, problem: Problem, cut: boolean): Verdict {
   const found = extract(response)
   if (found.think === 'unclosed') return verdict(null, cut ? 'truncated' : 'unclosed think')
-  const options = optionTexts(problem.options)
+  const options = optionsOf(problem)
   const answer = options.length > 0 && found.from !== 'box' ? spokenOption(response, found, options) : found.answer
   if (answer === null || answer.trim() === '') return verdict(null, cut ? 'truncated' : 'no answer')
   if (cut && found.from !== 'box') return verdict(answer, 'truncated')
@@ -35,11 +32,14 @@ export function mathvista(response: string, problem: Problem, cut: boolean): Ver
   return verdict(answer, outcomes[0] === 'unparseable' ? (outcomes[1] ?? outcomes[0]) : outcomes[0])
 }
 
+/** As many as there are letters. */
+const optionsOf = (problem: Problem) => optionTexts(problem.options).slice(0, 26)
+
 /** Compares an extracted answer with the gold, by the kind of problem. */
 export function mathvistaOutcome(answer: string, problem: Problem): Outcome {
   if (answer.length > LIMITS.answer) return 'too hard'
   const gold = textOf(Array.isArray(problem.answer) ? problem.answer[0] : problem.answer).trim()
-  const options = optionTexts(problem.options).slice(0, 26)
+  const options = optionsOf(problem)
   if (gold === '' || gold.length > LIMITS.answer) return 'unreachable gold'
   if (options.length > 0) return choiceOutcome(answer, gold, options)
   try {
@@ -90,14 +90,10 @@ function spokenOption(response: string, { answer, from }: Extraction, options: s
   const letter = spokenLetter(text, options.length)
   if (letter) return letter
   if (from === 'phrase') return mentioned(answer ?? '', options) ?? answer
-  const sentences = text
-    .slice(-4_000)
-    .split(/\n+|[.!?](?=\s)/)
-    .filter(sentence => /\S/.test(sentence))
   const [opening] = /^[^,.\n]{1,40}/.exec(text) ?? ['']
   // numbers are in a problem's own text too: only the first and the last words tell which is meant
   const whole = options.some(option => /\d/.test(option)) ? '' : text.slice(-4_000)
-  for (const part of [opening, sentences.at(-1) ?? '', whole]) {
+  for (const part of [opening, lastSentence(text), whole]) {
     const option = mentioned(part, options)
     if (option) return option
   }
@@ -107,23 +103,24 @@ function spokenOption(response: string, { answer, from }: Extraction, options: s
 
 /** The one option whose words are in the text; null where there are several, or none. */
 function mentioned(text: string, options: string[]): string | null {
-  const bare = (s: string) =>
-    ` ${words(s.slice(0, 4_000))
-      .replace(/[^\p{L}\p{N}.^\\-]+|\.(?!\d)/gu, ' ')
-      .trim()} `
-  const held = bare(text)
-  const found = options.filter(option => bare(option).length > 3 && held.includes(bare(option)))
+  const found = held(
+    text,
+    options.filter(option => option.trim().length > 1),
+  )
   return new Set(found).size === 1 ? found[0] : null
 }
 
 /** Levenshtein's distance of two texts, in O(mn) time and O(n) memory. */
 export function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  const row = Uint16Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min(next[j - 1] + 1, row[j] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)))
-    row = next
+    let corner = row[0]
+    row[0] = i
+    for (let j = 1; j <= b.length; j++) {
+      const swapped = corner + (a.charCodeAt(i - 1) === b.charCodeAt(j - 1) ? 0 : 1)
+      corner = row[j]
+      row[j] = Math.min(row[j] + 1, row[j - 1] + 1, swapped)
+    }
   }
   return row[b.length]
 }
@@ -141,24 +138,6 @@ const elements = (text: string) =>
     .split(',')
     .map(item => item.trim().replace(/^(['"])(.*)\1$/, '$2'))
 
-/** The number that an answer is, units aside, or the only one in it; whether it is written out or to be worked out. */
-function numberOf(answer: string): { value: number; written: boolean } | null {
-  const text = normalize(answer)
-  const budget = { visits: LIMITS.visits }
-  const read = readings(text)
-  if (read === 'too hard') throw new TooHard('answer')
-  for (const node of read === 'unparseable' ? [] : read) {
-    const side = node.k === 'rel' && node.ops.every(op => op === '=' || op === '≈') ? node.a[node.a.length - 1] : node
-    if (symbols(side).size > 0 || !some(side, part => part.k === 'num')) continue
-    const [value, y] = evaluate(unitless(side), pointAt(0, budget))
-    const written = !some(side, part => part.k === 'div' || part.k === 'pow' || part.k === 'fn' || part.k === 'add')
-    if (Number.isFinite(value) && Math.abs(y) < 1e-9) return { value, written }
-  }
-  const unpowered = text.slice(0, NEAR).replace(/(?<=[a-zA-Z}])\^\{?-?\d\}?/g, '') // the 2 of 3 m^2
-  const numbers = unpowered.match(/[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|[-+]?\.\d+/g) ?? []
-  return numbers.length === 1 ? { value: Number(numbers[0].replaceAll(',', '')), written: true } : null
-}
-
 /** Decimal places that an item rounds to: its precision, or the gold's own. */
 function placesOf(precision: unknown, gold: string): number {
   const places = typeof precision === 'number' ? Math.trunc(precision) : (/\.(\d+)$/.exec(gold)?.[1].length ?? 0)
@@ -169,13 +148,4 @@ function placesOf(precision: unknown, gold: string): number {
 function whole(value: number): number {
   const near = Math.round(value)
   return Math.abs(value - near) < 1e-9 ? near : value
-}
-
-/** As Python rounds: the exact value of the double, a tie to the even digit. */
-function rounded(value: number, places: number): number {
-  const doubled = value * 2 * 10 ** places
-  const tie = Number.isInteger(value * 2 ** (places + 1)) && Number.isInteger(doubled) && doubled % 2 !== 0
-  if (!tie || Math.abs(value) >= 1e15) return Number(value.toFixed(places))
-  const low = Math.floor(doubled / 2)
-  return Number(((low % 2 === 0 ? low : low + 1) / 10 ** places).toFixed(places))
 }
