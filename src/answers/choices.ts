@@ -28,6 +28,7 @@ export function letterOf(answer: string): string | null {
     '',
   )
   if (/^[a-j]$/.test(trimmed)) return trimmed.toUpperCase()
+  if (/^[AI] (?:[a-z]+\s+){3}/.test(trimmed)) return null // a sentence: A figure like that …, I do not …
   const small = /^\(([a-j])\)$/.exec(trimmed)
   if (small) return small[1].toUpperCase()
   const match = LETTER.exec(trimmed)

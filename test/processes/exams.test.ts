@@ -97,6 +97,24 @@ for (const name of Object.keys(SAID))
     }
   })
 
+test('a picture that is not there is an error of its row, and nothing is asked without it', async () => {
+  const item = {
+    sample_index: '5',
+    problem_version: 'Vision Only',
+    image: 'none.png',
+    answer: '1',
+    query_cot: 'How many?',
+  }
+  writeFileSync(join(dir, 'testmini.json'), JSON.stringify([item]))
+  const model = ['--model', 'fixtures/policy', '--device', 'cpu', '--max-tokens', '8', '-q']
+  const { code, stdout } = await sophia(['eval', '--benchmark', 'mathverse', '--data', dir, ...model])
+  assert.is(code, 3)
+  const [{ error, response }] = parse(stdout)
+  assert.is(response, undefined)
+  assert.is((error as Row).code, 'image')
+  assert.match(String((error as Row).message), /no file .*images\/none\.png/)
+})
+
 test.run()
 
 function parse(text: string): Row[] {
