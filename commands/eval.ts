@@ -19,14 +19,24 @@ import { standard } from '../src/io/formats.ts'
 import type { Row } from '../src/io/row.ts'
 import type { Source } from '../src/io/source.ts'
 
-const names: BenchmarkName[] = ['mathvision', 'olympiadbench', 'mmmu', 'mmmu-pro', 'mathvista', 'mathverse'] // the readers themselves load only when they are asked for
+// the readers themselves load only when they are asked for
+const names: BenchmarkName[] = [
+  'mathvision',
+  'olympiadbench',
+  'mmmu',
+  'mmmu-pro',
+  'mathvista',
+  'mathverse',
+  'dynamath',
+  'mv-math',
+]
 
 export default class Eval extends SophiaCommand {
   static override summary = 'Let the policy answer problems, and score it.'
   static override description =
     `Writes one row a response, with response {index, text, tokens, finish, model, verdict}, and tells pass@1
 with its 95% interval, by group, on standard error; --summary FILE writes the result as JSON.
---benchmark reads a benchmark's own files from --data, asks as it asks and judges as it judges.
+--benchmark reads a benchmark's own files, from --data or fetched from the Hub, asks as it asks and judges as it judges.
 --responses scores answers that some model gave before, and runs none; with --benchmark, rows of an id and an answer will do.
 The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384 tokens, one sample.`
   static override examples = [
@@ -43,10 +53,11 @@ The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384
       helpValue: 'MODEL',
       description: 'a model folder, or a Hub id (not needed with --responses)',
     }),
-    benchmark: Flags.option({ options: names, description: 'in place of INPUT; reads --data' })(),
+    benchmark: Flags.option({ options: names, description: 'in place of INPUT; reads --data, or the Hub' })(),
     data: Flags.string({
       helpValue: 'PATH',
-      description: "a file or folder of the benchmark's repository, or of its data set on the Hub",
+      description:
+        "a file or folder of the benchmark's repository, or of its data set on the Hub (default: fetched from there)",
     }),
     responses: Flags.string({ helpValue: 'FILE', description: 'saved answers to score, in place of INPUT' }),
     key: Flags.string({
@@ -129,15 +140,17 @@ async function benchmarkOf(flags: {
   benchmark?: BenchmarkName
   data?: string
   responses?: string
+  quiet: boolean
 }): Promise<{ benchmark?: Benchmark; source?: Source }> {
   const { benchmark: name, data, responses } = flags
   if (name === undefined) {
     if (data !== undefined) throw new UserError('--data: expected --benchmark with it, to say whose files they are', 2)
     return {}
   }
-  const { benchmarks, openBenchmark } = await import('../src/benchmarks/index.ts')
+  const { benchmarks, fetchBenchmark, openBenchmark } = await import('../src/benchmarks/index.ts')
   const benchmark: Benchmark = benchmarks[name]
   if (data !== undefined) return { benchmark, source: openBenchmark(benchmark, data) }
   if (responses !== undefined) return { benchmark } // the rows are whole problems: only its judge is wanted
-  throw new UserError(`--benchmark ${name}: expected --data PATH. Download ${benchmark.download}`, 2)
+  const tell = (line: string) => !flags.quiet && process.stderr.write(`${line}\n`)
+  return { benchmark, source: openBenchmark(benchmark, await fetchBenchmark(name, benchmark, tell)) }
 }

@@ -5,6 +5,7 @@
 
 import { boxes } from './boxes.ts'
 import { goldLetter, letterOf, lettersOnly, optionText, optionTexts, spokenLetter } from './choices.ts'
+import { dynamath } from './dynamath.ts'
 import { type Allowance, type Outcome, strictEqual } from './equal.ts'
 import { afterThought, type Extraction, extract } from './extract.ts'
 import { mathvision, olympiadbench } from './judges.ts'
@@ -13,12 +14,13 @@ import { mathvisionEqual } from './official/mathvision.ts'
 import { mathvista, mathvistaOutcome } from './official/mathvista.ts'
 import { mmmu } from './official/mmmu.ts'
 import { olympiadEqual } from './official/olympiadbench.ts'
+import { mvmath } from './steps.ts'
 import { textOf } from './strings.ts'
 import { type Verdict, verdict } from './verdict.ts'
 
 export { extract } from './extract.ts'
 
-export type Judge = 'strict' | 'olympiadbench' | 'mathvision' | 'mathvista' | 'mmmu'
+export type Judge = 'strict' | 'olympiadbench' | 'mathvision' | 'mathvista' | 'mmmu' | 'dynamath' | 'mv-math'
 
 export type { Reason, Verdict } from './verdict.ts'
 
@@ -52,6 +54,8 @@ export function verify(
   if (judge === 'mathvista') return mathvista(response, problem, cut)
   if (judge === 'mmmu') return mmmu(response, problem, cut, strict)
   if (judge === 'olympiadbench') return olympiadbench(response, problem, cut)
+  if (judge === 'dynamath') return dynamath(response, problem, cut)
+  if (judge === 'mv-math') return mvmath(response, problem, cut, strict)
   return strict(response, problem, cut)
 }
 
@@ -128,9 +132,9 @@ function one(gold: string, answer: string, options: string[], allowance: Allowan
  * @returns false too where a side cannot be read
  */
 export function equal(gold: string, answer: string, judge: Judge = 'strict', allowance: Allowance = {}): boolean {
-  if (judge === 'strict' || judge === 'mmmu') return strictEqual(gold, answer, allowance) === 'right'
   if (judge === 'mathvision') return mathvisionEqual(answer, gold)
   if (judge === 'mathvista') return mathvistaOutcome(answer, { answer: gold }) === 'right'
+  if (judge !== 'olympiadbench') return strictEqual(gold, answer, allowance) === 'right'
   try {
     return olympiadEqual(answer, gold, allowance.tolerance ? [allowance.tolerance] : undefined)
   } catch (error) {

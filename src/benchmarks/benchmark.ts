@@ -1,6 +1,6 @@
 /**
  * A benchmark: how its official files become problems, how its models are asked, who judges. Files come from a folder
- * (the official repository, the Hub's copy) or singly. Fetching them from the Hub is not done here.
+ * (the official repository, the Hub's copy) or singly; hub.ts fetches them from the Hub.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -76,10 +76,10 @@ async function* batchesOf(file: string): AsyncGenerator<Row[]> {
   } catch (error) {
     throw new UserError(`${file}: expected a JSON array of items: ${(error as Error).message}`)
   }
-  if (items === null || typeof items !== 'object')
-    throw new UserError(`${file}: expected a JSON array of items, got ${typeof items}`)
-  // or an object of items, each under its id
-  yield Array.isArray(items) ? items : Object.entries(items).map(([id, item]) => ({ id, ...(item as Row) }))
+  const held = typeof items === 'object' && items !== null ? Object.entries(items) : []
+  if (typeof items !== 'object' || !held.every(([, item]) => typeof item === 'object' && item !== null))
+    throw new UserError(`${file}: expected a JSON array of items, or an object of them by id`)
+  yield held.map(([id, item]) => (Array.isArray(items) ? item : { id, ...item }))
 }
 
 /** The problems by id, for joining saved answers to them; pictures that are no paths are left out. */
