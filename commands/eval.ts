@@ -18,7 +18,17 @@ import { UserError } from '../src/errors.ts'
 import { standard } from '../src/io/formats.ts'
 import type { Source } from '../src/io/source.ts'
 
-const names: BenchmarkName[] = ['dynamath', 'mathvision', 'mv-math', 'olympiadbench'] // the readers themselves load only when they are asked for
+// the readers themselves load only when they are asked for
+const names: BenchmarkName[] = [
+  'mathvision',
+  'olympiadbench',
+  'mmmu',
+  'mmmu-pro',
+  'mathvista',
+  'mathverse',
+  'dynamath',
+  'mv-math',
+]
 
 export default class Eval extends SophiaCommand {
   static override summary = 'Let the policy answer problems, and score it.'

@@ -70,7 +70,7 @@ export const imageFlags = {
 export const engines = ['onnx', 'transformers'] as const
 export const devices = ['auto', 'cpu', 'cuda', 'webgpu'] as const
 
-const judges = ['strict', 'olympiadbench', 'mathvision', 'dynamath', 'mv-math'] as const
+const judges = ['strict', 'olympiadbench', 'mathvision', 'mathvista', 'mmmu', 'dynamath', 'mv-math'] as const
 export const judgeFlag = Flags.option({
   options: judges,
   default: 'strict' as const,

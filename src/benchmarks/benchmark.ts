@@ -7,7 +7,7 @@ import { dirname, join, resolve } from 'node:path'
 import type { Judge } from '../answers/verify.ts'
 import { UserError } from '../errors.ts'
 import { modalityOf } from '../io/images.ts'
-import { errorOf, idOf, type Row } from '../io/row.ts'
+import { idOf, type Row } from '../io/row.ts'
 import { openSource, type Source } from '../io/source.ts'
 
 export interface Benchmark {
@@ -90,7 +90,6 @@ export async function problemsOf(source: Source): Promise<Map<string, Row>> {
   const problems = new Map<string, Row>()
   for await (const batch of source.batches()) {
     for (const { images, ...problem } of batch) {
-      if (errorOf(problem)) continue
       const paths = Array.isArray(images) && images.every(image => typeof image === 'string')
       problems.set(idOf(problem), paths ? { ...problem, images } : { modality: modalityOf({ images }), ...problem })
     }

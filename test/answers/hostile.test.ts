@@ -14,7 +14,7 @@ const REASONS = new Set([
   'too hard',
   'unreachable gold',
 ])
-const JUDGES = ['strict', 'olympiadbench', 'mathvision', 'dynamath', 'mv-math'] as const
+const JUDGES = ['strict', 'olympiadbench', 'mathvision', 'mathvista', 'mmmu', 'dynamath', 'mv-math'] as const
 const ALL = process.env.HOSTILE === 'all'
 
 test('a verdict in under 50 ms whatever comes', () => {
