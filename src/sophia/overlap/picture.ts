@@ -4,11 +4,14 @@
  * recognised.
  */
 import { UserError } from '../../errors.ts'
+import { cells } from './colours.ts'
 import { type Hash, hashOf, side } from './hash.ts'
 
 export interface View extends Hash {
   /** Width over height: stretched to a square, a bar and a box are the same drawing. */
   aspect: number
+  /** (3, cells, cells): mean red, green and blue of 16 × 16 areas. */
+  colours: Uint8Array
 }
 
 /** Grey values are taken from a square of this size. */
@@ -28,27 +31,36 @@ export async function viewsOf(bytes: Uint8Array): Promise<View[]> {
     const picture = sharp(bytes).flatten({ background: 'white' }).toColourspace('srgb')
     const { width, height } = await picture.metadata()
     shape = width / height
-    rgb = await picture.resize(size, size, { fit: 'fill' }).raw().toBuffer()
+    rgb = await picture.resize(size, size, { fit: 'fill' }).removeAlpha().raw().toBuffer()
   } catch (error) {
     throw new UserError(
       `image: expected a picture (PNG, JPEG, …), got ${bytes.length} bytes: ${(error as Error).message}`,
     )
   }
-  const grey = new Float64Array(size * size)
-  const channels = rgb.length / grey.length
-  for (let i = 0; i < grey.length; i++) {
-    const at = i * channels
-    grey[i] = channels < 3 ? rgb[at] : 0.299 * rgb[at] + 0.587 * rgb[at + 1] + 0.114 * rgb[at + 2]
-  }
+  const { grey, planes } = valuesOf(rgb)
   const whole = { left: 0, top: 0, width: size, height: size }
   const inside = inked(grey)
   const boxes = inside && inside.width * inside.height < 0.97 * size * size ? [whole, inside] : [whole]
   const views: View[] = []
   for (const box of boxes) {
-    const small = shrink(grey, box)
-    if (deviation(small) >= blank) views.push({ ...hashOf(small), aspect: (shape * box.width) / box.height })
+    const small = shrink(grey, box, side)
+    if (deviation(small) < blank) continue
+    const colours = Uint8Array.from(planes.flatMap(plane => [...shrink(plane, box, cells)]))
+    views.push({ ...hashOf(small), aspect: (shape * box.width) / box.height, colours })
   }
   return views
+}
+
+/** Luma as imagehash takes it, and the three channels. (size, size) each */
+function valuesOf(rgb: Buffer): { grey: Float64Array; planes: Float64Array[] } {
+  const [grey, red, green, blue] = Array.from({ length: 4 }, () => new Float64Array(size * size))
+  for (let i = 0; i < grey.length; i++) {
+    red[i] = rgb[3 * i]
+    green[i] = rgb[3 * i + 1]
+    blue[i] = rgb[3 * i + 2]
+    grey[i] = 0.299 * red[i] + 0.587 * green[i] + 0.114 * blue[i]
+  }
+  return { grey, planes: [red, green, blue] }
 }
 
 interface Box {
@@ -78,34 +90,36 @@ function inked(grey: Float64Array): Box | undefined {
 }
 
 /** The box as (side, side) means over areas; a pixel on the border of two areas is shared out. */
-function shrink(grey: Float64Array, { left, top, width, height }: Box): Float64Array {
-  const columns = weights(left, width)
-  const rows = weights(top, height)
+function shrink(grey: Float64Array, { left, top, width, height }: Box, side: number): Float64Array {
+  const columns = partsOf(left, width, side)
+  const rows = partsOf(top, height, side)
   const made = new Float64Array(side * side)
   const line = new Float64Array(size)
   for (let y = 0; y < side; y++) {
     line.fill(0)
-    for (const [at, share] of rows[y]) for (let x = left; x < left + width; x++) line[x] += share * grey[at * size + x]
+    const { first, shares } = rows[y]
+    for (let i = 0; i < shares.length; i++) {
+      const at = (first + i) * size
+      for (let x = left; x < left + width; x++) line[x] += shares[i] * grey[at + x]
+    }
     for (let x = 0; x < side; x++) {
-      let sum = 0
-      for (const [at, share] of columns[x]) sum += share * line[at]
-      made[y * side + x] = sum
+      const { first, shares } = columns[x]
+      for (let i = 0; i < shares.length; i++) made[y * side + x] += shares[i] * line[first + i]
     }
   }
   return made
 }
 
-/** For each of `side` equal parts of start … start + length: the pixels in it and their shares, which add up to 1. */
-function weights(start: number, length: number): [at: number, share: number][][] {
+/** For each of `side` equal parts of start … start + length: its pixels from `first` on, and their shares in its mean. */
+function partsOf(start: number, length: number, side: number): { first: number; shares: number[] }[] {
   const part = length / side
   return Array.from({ length: side }, (_, i) => {
     const [from, to] = [i * part, (i + 1) * part]
-    const shares: [number, number][] = []
-    for (let at = Math.floor(from); at < Math.min(to, length); at++) {
-      const share = (Math.min(to, at + 1) - Math.max(from, at)) / part
-      if (share > 1e-9) shares.push([start + at, share])
-    }
-    return shares
+    const first = Math.floor(from)
+    const shares: number[] = []
+    for (let at = first; at < Math.min(to, length); at++)
+      shares.push((Math.min(to, at + 1) - Math.max(from, at)) / part)
+    return { first: start + first, shares }
   })
 }
 

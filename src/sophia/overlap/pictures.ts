@@ -3,11 +3,12 @@
  * others: cut into four bands of 16 bits, two hashes that differ in at most 11 bits differ in at most 2 within some band
  * (the pigeonhole principle; multi-index hashing, Norouzi, Punjani and Fleet 2012), so 137 buckets a band are opened.
  */
+import { apart } from './colours.ts'
 import { distance } from './hash.ts'
 import type { View } from './picture.ts'
 
-/** Bits that may differ, of 64 and of 256. Other pictures differ by 70 of 256 and more (test/LOG.md). */
-export const near = { coarse: 10, fine: 48 }
+/** What may differ: bits of 64, bits of 256, and an area's colour of 255. Chosen by measurement (test/LOG.md). */
+export const near = { coarse: 10, fine: 48, colour: 96 }
 /** How far apart the proportions may be. */
 const stretch = 1.15
 
@@ -46,6 +47,7 @@ export class Pictures {
         const bits = distance(view.fine, other.fine)
         const proportion = view.aspect / other.aspect
         if (bits > near.fine || proportion > stretch || proportion < 1 / stretch) continue
+        if (apart(view.colours, other.colours) > near.colour) continue
         const item = this.items[at]
         found.set(item, Math.max(found.get(item) ?? 0, 1 - bits / 256))
       }
