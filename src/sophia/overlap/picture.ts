@@ -20,7 +20,7 @@ const size = 256
 const ink = 48
 const smallest = 32
 /** Standard deviation of grey values below which there is nothing to see. */
-const blank = 2
+const blank = 4
 
 /** One or two views; none of a picture that is nearly blank. @param bytes encoded. @throws UserError if they are no picture. */
 export async function viewsOf(bytes: Uint8Array): Promise<View[]> {
