@@ -176,7 +176,7 @@ export abstract class SophiaCommand extends Command {
 
 /** Writes what went wrong to standard error. @returns the exit code */
 export function tell(error: Error, command = ''): number {
-  const name = command ? `sophia ${command}` : 'sophia'
+  const name = command ? `sophia ${command.replaceAll(':', ' ')}` : 'sophia'
   const usage =
     (error as Partial<Errors.CLIError>).oclif?.exit === 2 || (error instanceof UserError && error.exitCode === 2)
   if (!usage && !(error instanceof UserError)) {

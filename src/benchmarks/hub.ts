@@ -9,12 +9,14 @@ const PICTURE = /\.(png|jpe?g|webp|gif|bmp)$/i
 /**
  * The folder with the files of `benchmark`, fetched where the cache lacks them.
  * @param tell is told what is fetched, before it is
+ * @param how files at hand are named on the command line, for messages
  * @throws UserError where the Hub does not have them, or cannot be asked
  */
 export async function fetchBenchmark(
   name: string,
   benchmark: Benchmark,
   tell: (line: string) => void = () => {},
+  how = '--data PATH',
 ): Promise<string> {
   const { hub, download } = benchmark
   if (hub === undefined)
@@ -27,7 +29,7 @@ export async function fetchBenchmark(
       kind: 'datasets',
       id: hub,
       because: 'its files are not in the cache',
-      instead: `--data PATH reads files that you have. Download ${download}`,
+      instead: `${how} reads files that you have. Download ${download}`,
     },
     {
       mark: `-${name}`,
@@ -35,9 +37,7 @@ export async function fetchBenchmark(
         const names = files.map(file => file.name)
         const items = benchmark.files(names)
         if (items.length === 0)
-          throw new UserError(
-            `${hub}: the Hub's data set has no file of the split. --data PATH reads files that you have`,
-          )
+          throw new UserError(`${hub}: the Hub's data set has no file of the split. ${how} reads files that you have`)
         const wanted = new Set([...items, ...(benchmark.pictures?.(names) ?? [])])
         const chosen = files.filter(file => wanted.has(file.name))
         tell(`fetching ${hub}: ${chosen.length} files${sizeOf(chosen)}`)

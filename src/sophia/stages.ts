@@ -7,6 +7,7 @@ import type { Source } from '../io/source.ts'
 import type { Stage } from '../io/stage.ts'
 import type { CaptionOptions } from './caption.ts'
 import type { RescoreOptions } from './evaluate.ts'
+import type { OverlapOptions } from './overlap/overlap.ts'
 import type { PropagateOptions } from './propagate.ts'
 import type { ReasonOptions } from './reason.ts'
 import type { RewardOptions } from './reward.ts'
@@ -142,6 +143,30 @@ export async function propagateStage(options: PropagateOptions): Promise<Stage> 
     ...oneToOne,
     meter: row => ({ passed: (row.credit as Credit | undefined)?.reward }),
   }
+}
+
+export interface OverlapFlags extends Pick<OverlapOptions, 'by' | 'only'> {
+  images?: string
+  'allow-remote': boolean
+}
+
+/** @param paths the benchmarks: files of rows, or NAME=PATH @param told hears of every row that is checked */
+export async function overlapStage(
+  { by, only, images, 'allow-remote': allowRemote }: OverlapFlags,
+  paths: string[],
+  source: Pick<Source, 'folder'>,
+  told?: (row: Row) => void,
+): Promise<Stage> {
+  const { Benchmarks, overlap } = await import('./overlap/overlap.ts')
+  const { openNamed } = await import('../benchmarks/named.ts')
+  const benchmarks = new Benchmarks(by)
+  for (const path of paths) {
+    const { name, source: questions } = await openNamed(path, line => process.stderr.write(`${line}\n`))
+    await benchmarks.read(name, questions, allowRemote)
+  }
+  const options: OverlapOptions = { by, only, images: { folder: images ?? source.folder, allowRemote } }
+  const map = (rows: Row[]) => overlap(rows, benchmarks, options, told)
+  return { name: 'check overlap', window: 'any', map, ...oneToOne, skips: only !== undefined }
 }
 
 const oneToOne = { passes: (row: Row) => errorOf(row) !== undefined, last: () => true }
