@@ -77,6 +77,11 @@ export const judgeFlag = Flags.option({
   description: `one of ${judges.join(', ')}`,
 })()
 
+export const profileFlag = Flags.boolean({
+  helpGroup: 'MODEL',
+  description: 'at the end, tell the ten dearest nodes of the graphs',
+})
+
 export const modelFlags = {
   model: Flags.string({
     helpGroup: 'MODEL',
@@ -101,6 +106,7 @@ export const modelFlags = {
     default: 'auto' as const,
     description: 'auto: CUDA where it works',
   })(),
+  profile: profileFlag,
 }
 
 export const samplingFlags = {

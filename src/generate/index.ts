@@ -19,6 +19,8 @@ export interface GeneratorOptions {
   sampling: Sampling
   /** Say nothing on stderr. */
   quiet?: boolean
+  /** At the end, tell on stderr where the time went. */
+  profile?: boolean
   /** Threads inside an operator (CPU); 0 lets ONNX Runtime decide. */
   threads?: number
 }

@@ -18,6 +18,7 @@ import type { Response } from './score.ts'
 export interface ModelFlags {
   model: string
   adapter?: string
+  profile?: boolean
   engine: 'onnx' | 'transformers'
   device: 'auto' | 'cpu' | 'cuda' | 'webgpu'
   temperature: number
@@ -184,8 +185,8 @@ async function generatorOf(flags: ModelFlags): Promise<Generator> {
     topP: flags['top-p'],
     maxTokens: flags['max-tokens'],
   }
-  const { model, adapter, engine, device, quiet } = flags
-  return createGenerator({ model, adapter, engine, device, batchSize: flags['batch-size'], sampling, quiet })
+  const { model, adapter, engine, device, quiet, profile } = flags
+  return createGenerator({ model, adapter, engine, device, batchSize: flags['batch-size'], sampling, quiet, profile })
 }
 
 /** Input rows whose samples fill one window of the generator. */
