@@ -70,7 +70,7 @@ export const imageFlags = {
 export const engines = ['onnx', 'transformers'] as const
 export const devices = ['auto', 'cpu', 'cuda', 'webgpu'] as const
 
-const judges = ['strict', 'olympiadbench', 'mathvision'] as const
+const judges = ['strict', 'olympiadbench', 'mathvision', 'mathvista', 'mmmu', 'dynamath', 'mv-math'] as const
 export const judgeFlag = Flags.option({
   options: judges,
   default: 'strict' as const,
@@ -170,7 +170,7 @@ export abstract class SophiaCommand extends Command {
   /** Tells the error and sets the exit code; never ends the process, since rows may still be on their way out. */
   protected override async catch(error: Error & { exitCode?: number; code?: string }): Promise<void> {
     if (error.code === 'EPIPE') process.exit(0)
-    process.exitCode = tell(error, this.id)
+    process.exitCode = tell(error, this.id?.replaceAll(':', ' '))
   }
 }
 

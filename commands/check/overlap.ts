@@ -12,7 +12,8 @@ wording: also renumbered, cut or embedded questions), or image (the same picture
 margin; the question may be another one). also holds the image where both agree. Questions that say little without
 their picture ("Find x.", templates) overlap only if the picture does too.
 
-BENCHMARK is a file of rows, or NAME=PATH for a benchmark's official files: mathvision=MATH-V. There may be several.`
+BENCHMARK is a file of rows, NAME=PATH for a benchmark's official files (mathvision=MATH-V), or NAME for those on the Hub.
+There may be several.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> fixtures/world/train.parquet fixtures/world/test.parquet --limit 200 --only clean -o clean.jsonl',
     `$ echo '{"prompt":"What is 2 + 3, and how many apples are left?"}' | <%= config.bin %> <%= command.id %> - fixtures/world/test.parquet --by text`,
@@ -21,7 +22,7 @@ BENCHMARK is a file of rows, or NAME=PATH for a benchmark's official files: math
   static override strict = false
   static override args = {
     train: Args.string({ ignoreStdin: true, required: true, description: 'a file of rows, or - for standard input' }),
-    benchmark: Args.string({ ignoreStdin: true, required: true, description: 'a file of rows, or NAME=PATH' }),
+    benchmark: Args.string({ ignoreStdin: true, required: true, description: 'a file of rows, NAME=PATH or NAME' }),
   }
   static override flags = {
     by: Flags.option({

@@ -1,25 +1,25 @@
 /** The benchmarks that eval knows by name. */
-import { existsSync } from 'node:fs'
-import { UserError } from '../errors.ts'
-import { standard } from '../io/formats.ts'
-import { openSource, type Source } from '../io/source.ts'
-import { type Benchmark, openBenchmark } from './benchmark.ts'
+import type { Benchmark } from './benchmark.ts'
+import { dynamath } from './dynamath.ts'
+import { mathverse } from './mathverse.ts'
 import { mathvision } from './mathvision.ts'
+import { mathvista } from './mathvista.ts'
+import { mmmu } from './mmmu.ts'
+import { mmmupro } from './mmmupro.ts'
+import { mvmath } from './mvmath.ts'
 import { olympiadbench } from './olympiadbench.ts'
 
 export { type Benchmark, openBenchmark, problemsOf } from './benchmark.ts'
+export { fetchBenchmark } from './hub.ts'
 
-export const benchmarks = { mathvision, olympiadbench } satisfies Record<string, Benchmark>
+export const benchmarks = {
+  mathvision,
+  olympiadbench,
+  mmmu,
+  'mmmu-pro': mmmupro,
+  mathvista,
+  mathverse,
+  dynamath,
+  'mv-math': mvmath,
+} satisfies Record<string, Benchmark>
 export type BenchmarkName = keyof typeof benchmarks
-
-/** The questions at `path`: a file of rows, or NAME=PATH for the official files of a benchmark. @throws UserError */
-export function openNamed(path: string): { name: string; source: Source } {
-  const [, name, data] = /^([\w-]+)=(.+)$/.exec(path) ?? []
-  if (Object.hasOwn(benchmarks, name)) return { name, source: openBenchmark(benchmarks[name as BenchmarkName], data) }
-  const known = Object.keys(benchmarks).join(', ')
-  if (Object.hasOwn(benchmarks, path))
-    throw new UserError(`${path}: expected ${path}=PATH. Download ${benchmarks[path as BenchmarkName].download}`, 2)
-  if (name !== undefined && !existsSync(path)) throw new UserError(`${path}: expected one of ${known} before =`, 2)
-  if (path === standard) throw new UserError('BENCHMARK: expected a file, got standard input, which TRAIN may be', 2)
-  return { name: path, source: openSource(path) }
-}

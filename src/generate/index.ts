@@ -26,11 +26,11 @@ export interface GeneratorOptions {
 /** Opens the model. Throws a UserError where it cannot be had, or not on the device. */
 export async function createGenerator(options: GeneratorOptions): Promise<Generator> {
   check(options.sampling)
-  if (options.adapter) {
+  if (options.adapter && options.engine === 'transformers')
     throw new UserError(
-      `--adapter ${options.adapter}: generating with an adapter is not possible yet. Pass the merged model folder that train writes as --model`,
+      '--adapter: transformers.js has no adapters. Leave --engine out, or pass a merged model folder as --model',
+      2,
     )
-  }
   if (options.quiet) (await import('../graph/session.ts')).silenceDevice()
   if (options.engine === 'transformers') return (await import('./transformers.ts')).transformersGenerator(options)
   return (await import('./onnx.ts')).onnxGenerator(options)

@@ -5,7 +5,7 @@
  */
 
 import { UserError } from '../errors.ts'
-import type { HostTensor, SessionOptions } from '../graph/session.ts'
+import type { SessionOptions } from '../graph/session.ts'
 import { openFolder } from '../models/folder.ts'
 import { stream } from '../random.ts'
 import { partsOf } from './forward.ts'
@@ -15,16 +15,15 @@ import type { Sampling } from './types.ts'
 
 export interface LaneSetup {
   model: string
+  /** A PEFT adapter on top of the model. */
+  adapter?: string
   sampling: Sampling
   shape: Shape
   session: SessionOptions
 }
 
 /** Work as it can be sent: the draws by their keys. */
-export type LaneWork = Omit<Work, 'draw'> & {
-  keys: (string | number)[]
-  prompt: { ids: number[]; pixels?: HostTensor }
-}
+export type LaneWork = Omit<Work, 'draw'> & { keys: (string | number)[] }
 
 export type ToLane = { setup: LaneSetup } | { job: number; work: LaneWork[] } | { stop: number }
 /** An error as it can be sent; `user`: a UserError. */
@@ -35,8 +34,8 @@ export interface Told {
 }
 export type FromLane = { job: number; at: number; done: Done } | { job: number; error: Told }
 
-async function open({ model, sampling, shape, session }: LaneSetup) {
-  const folder = await openFolder(model)
+async function open({ model, adapter, sampling, shape, session }: LaneSetup) {
+  const folder = await openFolder(model, { adapter })
   const runner = openRunner(await partsOf(folder), folder.eos, sampling, { ...session, folder: folder.onnx })
   return (work: LaneWork[], stop: () => boolean) => {
     const drawn = work.map(({ keys, ...rest }) => ({ ...rest, draw: stream(sampling.seed, ...keys) }))

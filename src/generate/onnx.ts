@@ -18,9 +18,9 @@ const BATCH = 128
 const SMALL = 64 * 2 ** 20
 
 export async function onnxGenerator(options: GeneratorOptions): Promise<Generator> {
-  const { sampling, model } = options
+  const { sampling, model, adapter } = options
   const batch = options.batchSize || BATCH
-  const folder = await openFolder(model)
+  const folder = await openFolder(model, { adapter })
   const chat = await openChat(folder)
   const device = await resolveDevice(options.device ?? 'auto')
   // How work is dealt out must not depend on the machine, or texts would, by float noise.
@@ -28,6 +28,7 @@ export async function onnxGenerator(options: GeneratorOptions): Promise<Generato
   const threads = options.threads ?? (count > 1 ? 1 : 0)
   const lanes = openLanes(count, {
     model,
+    adapter,
     sampling,
     shape: shapeFor(device, Math.ceil(batch / count)),
     session: { device, threads, spin: false },
@@ -55,8 +56,8 @@ export async function onnxGenerator(options: GeneratorOptions): Promise<Generato
   return { window: batch * 4, generate, close: () => lanes.close() }
 }
 
-const workOf = ({ ids, pixels, same, budget }: Ready, { keys }: Request): LaneWork => ({
-  prompt: { ids, pixels },
+const workOf = ({ ids, vision, positions, same, budget }: Ready, { keys }: Request): LaneWork => ({
+  prompt: { ids, vision, positions },
   same,
   budget,
   keys,

@@ -6,9 +6,11 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError } from '../errors.ts'
+import type { Model } from '../graph/ir.ts'
 import type { HostTensor } from '../graph/session.ts'
 import { readJson } from './config.ts'
 import type { ModelFolder } from './folder.ts'
+import { beside, type LowRank } from './lora.ts'
 import { loadTensor, readSafetensors, tensorOf, writeSafetensors } from './safetensors.ts'
 import { writeFiles } from './write.ts'
 
@@ -60,12 +62,17 @@ export async function saveAdapter(
   await writeSafetensors(join(dir, 'adapter_model.safetensors'), new Map(tensors), dir)
 }
 
+/** What PEFT can do to an adapter beyond x Wᵀ + alpha/rank · (x Aᵀ) Bᵀ. */
+const VARIATIONS = ['use_dora', 'use_rslora', 'fan_in_fan_out', 'rank_pattern', 'alpha_pattern', 'modules_to_save']
+
 /** Reads an adapter; its weights get the names that `saveAdapter` takes. Throws a UserError where it is none we know. */
 export async function readAdapter(dir: string): Promise<AdapterSettings & { weights: Map<string, HostTensor> }> {
   const config = await readJson(dir, 'adapter_config.json')
   if (!config) throw new UserError(`${dir}: expected a PEFT adapter, found no adapter_config.json in it`)
-  if (config.peft_type !== 'LORA' || config.use_dora || config.use_rslora) {
-    throw new UserError(`${dir}: expected a plain LoRA adapter, got ${config.peft_type} with variations`)
+  const variations = VARIATIONS.filter(key => config[key] === true || Object.keys(config[key] ?? {}).length > 0)
+  if (config.peft_type !== 'LORA' || variations.length > 0) {
+    const found = [config.peft_type, ...variations].join(' with ')
+    throw new UserError(`${dir}: expected a plain LoRA adapter, got ${found}`)
   }
   const { folder, tensors } = await readSafetensors(join(dir, 'adapter_model.safetensors'))
   const back = MODULES.map(([ours, theirs]): [string, string] => [theirs, ours])
@@ -79,6 +86,35 @@ export async function readAdapter(dir: string): Promise<AdapterSettings & { weig
     targets: [config.target_modules].flat() as string[],
     weights,
   }
+}
+
+/**
+ * A folder whose graphs have the adapter beside their weights; nothing else of it changes.
+ *
+ * @throws UserError where the adapter adapts what is no weight of the model
+ */
+export async function adapted(folder: ModelFolder, dir: string): Promise<ModelFolder> {
+  const { weights, rank, alpha } = await readAdapter(dir)
+  const modules = new Set([...weights.keys()].map(name => name.replace(/\.lora_[AB]\.weight$/, '')))
+  const graphs = new Map<string, Model>()
+  for (const graph of folder.graphs) {
+    const model = await folder.graph(graph)
+    const adapterOf = (weight: string, [out, into]: number[]): LowRank | undefined => {
+      const module = weight.replace(/\.weight$/, '')
+      const part = (kind: 'A' | 'B', shape: number[]) => {
+        const name = `${module}.lora_${kind}.weight`
+        const host = weights.get(name)
+        if (host?.shape.join() === shape.join()) return { name, start: tensorOf(host) }
+        throw new UserError(`${dir}: ${name}: expected shape [${shape}], got ${host ? `[${host.shape}]` : 'none'}`)
+      }
+      if (!weights.has(`${module}.lora_A.weight`)) return undefined
+      modules.delete(module)
+      return { a: part('A', [rank, into]), b: part('B', [out, rank]), scale: alpha / rank }
+    }
+    graphs.set(graph, { ...model, graph: beside(model.graph, adapterOf) })
+  }
+  if (modules.size > 0) throw new UserError(`${dir}: ${folder.path} has no weight ${[...modules][0]} to adapt`)
+  return { ...folder, graph: async name => graphs.get(name)! }
 }
 
 function renamed(name: string, table: [string, string][]): string {

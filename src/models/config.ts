@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError } from '../errors.ts'
-import { headDim, type Qwen2Config } from './builders/qwen2.ts'
+import { headDim, type TextConfig } from './builders/decoder.ts'
 
 /** `config.json` as it is. */
 export type Config = { model_type: string } & Record<string, unknown>
@@ -31,14 +31,14 @@ export async function readJson<T = Record<string, unknown>>(folder: string, name
 
 /** The language model's own config: all of it, or the part of a vision-language model that is one. */
 export const textConfig = (config: Config) =>
-  (config.text_config ?? config) as unknown as Qwen2Config & Record<string, unknown>
+  (config.text_config ?? config.llm_config ?? config) as unknown as TextConfig & Record<string, unknown>
 
 /** The sizes of a decoder. Throws a UserError that names the field which is missing. */
 export function decoderOf(config: Config, path: string): Decoder {
   const text = textConfig(config)
   const need = (field: string): number => {
     if (typeof text[field] === 'number') return text[field]
-    const place = config.text_config ? 'text_config.' : ''
+    const place = config.text_config ? 'text_config.' : config.llm_config ? 'llm_config.' : ''
     throw new UserError(`${join(path, 'config.json')}: expected a number at ${place}${field}, got ${text[field]}`)
   }
   need('num_attention_heads')
@@ -57,12 +57,19 @@ export async function eosOf(path: string, config: Config, generation: Record<str
     if (typeof held === 'number') return [held]
     if (Array.isArray(held) && held.length > 0) return held as number[]
   }
-  type Tokenizer = { added_tokens?: { id: number; content: string }[] }
-  const [settings, tokenizer] = [
-    await readJson(path, 'tokenizer_config.json'),
-    await readJson<Tokenizer>(path, 'tokenizer.json'),
-  ]
+  const settings = await readJson(path, 'tokenizer_config.json')
   const token = settings?.eos_token as string | { content: string } | undefined
   const content = typeof token === 'object' ? token?.content : token
-  return (tokenizer?.added_tokens ?? []).filter(added => added.content === content).map(added => added.id)
+  return (await addedTokens(path)).filter(added => added.content === content).map(added => added.id)
+}
+
+/** The token that stands for one feature of a picture. The authors' InternVL names it in the tokenizer alone. */
+export async function imageTokenOf(path: string, config: Config): Promise<number | undefined> {
+  const named = (config.image_token_index ?? config.image_token_id) as number | undefined
+  return named ?? (await addedTokens(path)).find(({ content }) => content === '<IMG_CONTEXT>')?.id
+}
+
+async function addedTokens(path: string): Promise<{ id: number; content: string }[]> {
+  type Tokenizer = { added_tokens?: { id: number; content: string }[] }
+  return (await readJson<Tokenizer>(path, 'tokenizer.json'))?.added_tokens ?? []
 }

@@ -10,8 +10,9 @@ import { join, resolve } from 'node:path'
 import { UserError } from '../errors.ts'
 import type { Model } from '../graph/ir.ts'
 import { modelOf, readModel } from '../graph/proto.ts'
-import { buildGraphs } from './builders/index.ts'
-import { type Config, type Decoder, decoderOf, eosOf, readJson } from './config.ts'
+import { adapted } from './adapter.ts'
+import { buildGraphs, type Find } from './builders/index.ts'
+import { type Config, type Decoder, decoderOf, eosOf, imageTokenOf, readJson } from './config.ts'
 import { resolveModel } from './hub.ts'
 import { type Checkpoint, openCheckpoint } from './safetensors.ts'
 
@@ -39,6 +40,8 @@ export interface ModelFolder {
 export interface FolderOptions {
   /** Which of the Hub's variants: `fp16` reads `decoder_model_merged_fp16.onnx`. Default: the one without a suffix. */
   dtype?: string
+  /** A PEFT adapter that its graphs are to have. */
+  adapter?: string
 }
 
 const GRAPHS = { vlm: ['vision_encoder', 'embed_tokens', 'decoder_model_merged'], lm: ['model'] }
@@ -55,8 +58,8 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
   const kind = config.vision_config ? 'vlm' : 'lm'
   const checkpoint = await openCheckpoint(path)
   const source = existsSync(join(path, 'onnx')) ? await files(path, kind, options) : built(path, config, checkpoint)
-  const imageToken = (config.image_token_index ?? config.image_token_id) as number | undefined
-  return {
+  const imageToken = kind === 'vlm' ? await imageTokenOf(path, config) : undefined
+  const folder: ModelFolder = {
     path,
     config,
     generationConfig,
@@ -68,6 +71,7 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
     ...(checkpoint && { checkpoint }),
     ...source,
   }
+  return options.adapter ? adapted(folder, options.adapter) : folder
 }
 
 type Source = Pick<ModelFolder, 'onnx' | 'graph'>
@@ -100,17 +104,12 @@ function built(path: string, config: Config, checkpoint: Checkpoint | undefined)
 }
 
 /** The builders' way into a checkpoint. Throws a UserError for a tensor that is absent or of another shape. */
-export function weightsOf(checkpoint: Checkpoint, path: string) {
-  return (name: string, shape: number[]) => {
+export function weightsOf(checkpoint: Checkpoint, path: string): Find {
+  return (name, shape) => {
     const tensor = checkpoint.tensors.get(name) ?? checkpoint.tensors.get(classic(name))
     if (!tensor) throw new UserError(`${path}: the checkpoint has no tensor ${name}, which its config.json asks for`)
     if (tensor.shape.join() !== shape.join()) {
       throw new UserError(`${path}: tensor ${name}: expected shape [${shape}] by config.json, got [${tensor.shape}]`)
-    }
-    if (tensor.dtype !== 'float32') {
-      throw new UserError(
-        `${path}: expected float32 weights where there is no onnx/, tensor ${name} is ${tensor.dtype}`,
-      )
     }
     return tensor
   }

@@ -11,6 +11,7 @@ import { finished } from 'node:stream/promises'
 import { UserError } from '../errors.ts'
 import { bytesOf, type DType, sizeOf, type Tensor } from '../graph/ir.ts'
 import type { Data, HostTensor } from '../graph/session.ts'
+import { isHalf, narrow, widen } from './half.ts'
 
 const CODES: Record<string, DType> = {
   F64: 'float64', F32: 'float32', F16: 'float16', BF16: 'bfloat16', I64: 'int64', I32: 'int32', I16: 'int16',
@@ -108,24 +109,8 @@ export async function tensorBytes(tensor: Tensor, folder: string): Promise<Uint8
 export async function loadTensor(tensor: Tensor, folder: string, float32 = false): Promise<HostTensor> {
   const host = hostTensor(tensor, await tensorBytes(tensor, folder))
   if (!float32 || host.dtype === 'float32') return host
-  if (host.dtype !== 'bfloat16' && host.dtype !== 'float16') throw new Error(`${host.dtype} is not a float to widen`)
-  const widen = host.dtype === 'bfloat16' ? fromBfloat16 : fromFloat16
-  return { ...host, dtype: 'float32', data: Float32Array.from(host.data as Uint16Array, widen) }
-}
-
-const word = new Uint32Array(1)
-const single = new Float32Array(word.buffer)
-
-function fromBfloat16(bits: number): number {
-  word[0] = bits << 16
-  return single[0]
-}
-
-/** IEEE 754 binary16. */
-function fromFloat16(bits: number): number {
-  const [sign, exponent, fraction] = [bits >> 15 ? -1 : 1, (bits >> 10) & 31, bits & 1023]
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY
-  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024))
+  if (!isHalf(host.dtype)) throw new Error(`${host.dtype} is not a float to widen`)
+  return { ...host, dtype: 'float32', data: widen(host.data as Uint16Array, host.dtype) }
 }
 
 const ARRAYS: Partial<Record<DType, new (buffer: ArrayBuffer, offset: number, length: number) => Data>> = {
@@ -142,12 +127,12 @@ function hostTensor({ dtype, shape }: Tensor, bytes: Uint8Array): HostTensor {
   return { dtype, shape, data }
 }
 
-/** A tensor in memory as the IR has it; the bytes are shared. */
-export const tensorOf = ({ dtype, shape, data }: HostTensor): Tensor => ({
-  dtype,
-  shape,
-  data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-})
+/** A tensor in memory as the IR has it. Its bytes are shared, unless single precision is rounded to `dtype`. */
+export function tensorOf({ dtype, shape, data }: HostTensor, as: DType = dtype): Tensor {
+  if (as !== dtype && !(dtype === 'float32' && isHalf(as))) throw new Error(`${dtype} cannot be stored as ${as}`)
+  const held = as !== dtype && isHalf(as) ? narrow(data as Float32Array, as) : data
+  return { dtype: as, shape, data: new Uint8Array(held.buffer, held.byteOffset, held.byteLength) }
+}
 
 /**
  * Where each tensor will lie, and the header that says so. As Hugging Face lays them: wide dtypes first, then by name,

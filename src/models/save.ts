@@ -24,7 +24,7 @@ const WEIGHTS = /\.safetensors|^adapter_|\.index\.json$/
 const SMALL = 1024
 
 /**
- * Writes `source` to `out` with `weights` in place of the tensors of the same names.
+ * Writes `source` to `out` with `weights` in place of the tensors of the same names, whose dtypes they take.
  *
  * @param out must not exist, unless `overwrite`
  * @throws UserError where `out` exists; Error where a name is none of the model's or a shape differs
@@ -101,5 +101,5 @@ function replaced(name: string, old: Tensor | undefined, host: HostTensor): Tens
   if (old.shape.join() !== host.shape.join()) {
     throw new Error(`weight ${name}: expected shape [${old.shape}], got [${host.shape}]`)
   }
-  return tensorOf(host)
+  return tensorOf(host, old.dtype)
 }

@@ -78,6 +78,7 @@ export function* rescore(rows: Iterable<Row>, { judge, key, model, problems }: R
       yield fail(row, 'eval', `no-${key}`, `expected text, or an object with text, under ${key}`)
     else if (problems && !problem)
       yield fail(row, 'eval', 'no-problem', `expected an id of the benchmark, got ${idOf(row)}`)
+    else if (problem && errorOf(problem)) yield { ...row, error: errorOf(problem) }
     else {
       const { index = 0, text, tokens = 0, finish = 'stop' } = held
       const name = held.model ?? (typeof row.model === 'string' ? row.model : model)

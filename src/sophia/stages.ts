@@ -79,10 +79,7 @@ export interface EvalFlags extends ModelFlags {
 
 export async function evalStage(flags: EvalFlags, source: Pick<Source, 'folder'>): Promise<Stage> {
   const { evaluate, passesEvaluate } = await import('./evaluate.ts')
-  const { promptsFor, templateFrom } = await import('./prompts.ts')
-  const { answer, system } = promptsFor(flags.model)
-  const own = flags.benchmark?.prompt ?? answer
-  const prompt = flags.prompt === undefined ? own : templateFrom(flags.prompt)
+  const { prompt, system } = await askingOf(flags)
   const generator = await generatorOf(flags)
   const where = { folder: flags.images ?? source.folder, allowRemote: flags['allow-remote'] }
   const { samples, judge, model } = flags
@@ -96,6 +93,13 @@ export async function evalStage(flags: EvalFlags, source: Pick<Source, 'folder'>
     meter: responseMeter,
     close: () => generator.close(),
   }
+}
+
+/** What eval asks with: --prompt, or the benchmark's template, or the model's; and the system prompt. */
+export async function askingOf({ model, prompt, benchmark }: Pick<EvalFlags, 'model' | 'prompt' | 'benchmark'>) {
+  const { promptsFor, templateFrom } = await import('./prompts.ts')
+  const { answer, system } = promptsFor(model)
+  return { prompt: prompt === undefined ? (benchmark?.prompt ?? answer) : templateFrom(prompt), system }
 }
 
 export interface RewardFlags extends RewardOptions {
@@ -154,10 +158,10 @@ export async function overlapStage(
   told?: (row: Row) => void,
 ): Promise<Stage> {
   const { Benchmarks, overlap } = await import('./overlap/overlap.ts')
-  const { openNamed } = await import('../benchmarks/index.ts')
+  const { openNamed } = await import('../benchmarks/named.ts')
   const benchmarks = new Benchmarks(by)
   for (const path of paths) {
-    const { name, source: questions } = openNamed(path)
+    const { name, source: questions } = await openNamed(path, line => process.stderr.write(`${line}\n`))
     await benchmarks.read(name, questions, allowRemote)
   }
   const options: OverlapOptions = { by, only, images: { folder: images ?? source.folder, allowRemote } }

@@ -127,9 +127,9 @@ export async function train(
 async function openTrainer(folder: ModelFolder, policy: Policy, state: Trainer['state'], options: TrainOptions) {
   const { betas, weightDecay, clip, device, threads } = options
   const adamw = { betas, weightDecay, clip, epsilon: 1e-8 }
-  const graph = buildStep(policy.parts, policy.trained, { ...adamw, picture: policy.picture?.shape })
+  const graph = buildStep(policy.parts, policy.trained, { ...adamw, reading: policy.reading })
   const session = { device, threads, folder: folder.onnx }
-  return Trainer.open(graph, policy.trained, state, { betas, picture: policy.picture }, session)
+  return Trainer.open(graph, policy.trained, state, { betas, reading: policy.reading }, session)
 }
 
 /** What the weights depend on. Threads and device are left out: they change the last digits only. */

@@ -8,10 +8,10 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { gradients } from '../../src/autodiff/reverse.ts'
-import type { Graph } from '../../src/graph/ir.ts'
+import type { Graph, Tensor } from '../../src/graph/ir.ts'
 import { modelOf } from '../../src/graph/proto.ts'
 import { type HostTensor, openSession } from '../../src/graph/session.ts'
-import { decoder } from '../../src/models/builders/qwen2.ts'
+import { model } from '../../src/models/builders/text.ts'
 import { stream } from '../../src/random.ts'
 
 const [threads, hidden, length, batch] = [2, 192, 256, 16].map((preset, i) => Number(process.argv[2 + i] ?? preset))
@@ -19,6 +19,7 @@ const [LAYERS, VOCABULARY, RUNS] = [2, 1024, 6]
 const [heads, kvHeads, wide] = [hidden / 32, Math.max(1, hidden / 96), Math.round(hidden * 2.5)]
 
 const config = {
+  model_type: 'qwen2',
   vocab_size: VOCABULARY,
   hidden_size: hidden,
   intermediate_size: wide,
@@ -32,12 +33,13 @@ const config = {
 
 /** The decoder with the likelihood of every next token as its loss. */
 function build(backward: boolean): Graph {
-  const g = decoder(config, (name, shape) => {
+  const find = (name: string, shape: number[]): Tensor => {
     const next = stream(1, name)
     const size = shape.reduce((a, b) => a * b, 1)
     const data = Float32Array.from({ length: size }, () => (name.includes('norm') ? 1 : (next() - 0.5) * 0.1))
     return { dtype: 'float32', shape, data: new Uint8Array(data.buffer) }
-  }, '', true) // biome-ignore format: one thought
+  }
+  const g = model(config, { find, compute: 'float32' })
   const logs = g.op('LogSoftmax', [g.outputs[0]], { axis: -1 })
   const labels = g.op('Unsqueeze', ['input_ids', g.ints([-1])])
   const loss = g.op('ReduceMean', [g.op('GatherElements', [logs, labels], { axis: -1 })], { keepdims: 0 })

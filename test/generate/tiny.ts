@@ -1,10 +1,12 @@
 /** Small decoders with random weights, for tests and benchmarks that need a model and no training. */
 
 import type { Graph, Tensor } from '../../src/graph/ir.ts'
-import { decoder, embedTokens, type Qwen2Config } from '../../src/models/builders/qwen2.ts'
+import type { Weights } from '../../src/models/builders/layers.ts'
+import { decoder, embedTokens, model, type TextConfig } from '../../src/models/builders/text.ts'
 import { stream } from '../../src/random.ts'
 
-export const tinyConfig: Qwen2Config = {
+export const tinyConfig: TextConfig = {
+  model_type: 'qwen2',
   vocab_size: 97,
   hidden_size: 32,
   intermediate_size: 48,
@@ -30,11 +32,13 @@ export const randomWeights =
     return { dtype: 'float32', shape, data: new Uint8Array(data.buffer) }
   }
 
+const weights = (seed: number): Weights => ({ find: randomWeights(seed), compute: 'float32' })
+
 /** The decoder as a text-only folder has it (`model`). */
-export const tinyModel = (config = tinyConfig, seed = 1): Graph => decoder(config, randomWeights(seed), '', true)
+export const tinyModel = (config = tinyConfig, seed = 1): Graph => model(config, weights(seed))
 
 /** The decoder as a vision-language folder has it. */
 export const tinyParts = (config = tinyConfig, seed = 1) => ({
-  decoder: decoder(config, randomWeights(seed)),
-  embed: embedTokens(config, randomWeights(seed)),
+  decoder: decoder(config, weights(seed)),
+  embed: embedTokens(config, weights(seed)),
 })

@@ -17,7 +17,8 @@ const parse = (text: string) =>
     .split('\n')
     .filter(line => line)
     .map(line => JSON.parse(line))
-const run = (...args: string[]) => sophia(['check', 'overlap', ...args])
+const run = (...args: string[]) =>
+  sophia(['check', 'overlap', ...args], '', { HF_HUB_OFFLINE: '1', SOPHIA_CACHE: '/nonexistent' })
 
 const pictures = join(root, 'fixtures/golden/overlap')
 const boats = 'Meike paddles around five buoys with her boat (see diagram). Which buoys does she leave to her left?'
@@ -135,7 +136,7 @@ test('what goes wrong is told', async () => {
   assert.is(parse(row.stdout)[0].error.stage, 'check overlap')
   const said: [number, RegExp][] = [
     [1, /unreadable\.jsonl, id 1: image: no file .* --by text/],
-    [2, /mathvision: expected mathvision=PATH\. Download MathVision/],
+    [1, /HF_HUB_OFFLINE is set\. mathvision=PATH reads files that you have\. Download MathVision/],
     [2, /mathvisions=.*: expected one of mathvision, .* before =/],
     [2, /BENCHMARK: expected a file, got standard input/],
     [2, /Missing 1 required arg/],

@@ -1,24 +1,40 @@
-/** From a checkpoint's `config.json` to the ONNX graphs of its model folder, by `model_type`. */
+/**
+ * From a checkpoint's `config.json` to the ONNX graphs of its model folder, by `model_type`. Language models have their
+ * table in text.ts; to add a vision-language model: a file beside this that makes vision_encoder, embed_tokens and
+ * decoder_model_merged, and a line in the table here.
+ */
 
 import { UserError } from '../../errors.ts'
 import type { Graph } from '../../graph/ir.ts'
-import type { Weights } from './layers.ts'
+import { type InternVLChatConfig, type InternVLConfig, internvl, internvlChat } from './internvl.ts'
+import type { Compute, Find, Weights } from './layers.ts'
 import { type LlavaConfig, llava } from './llava.ts'
-import { decoder, type Qwen2Config } from './qwen2.ts'
+import { model, TEXT, type TextConfig } from './text.ts'
 
-export type { Weights } from './layers.ts'
+export type { Compute, Find, Weights } from './layers.ts'
 
-const BUILDERS: Record<string, (config: never, weights: Weights) => Record<string, Graph>> = {
-  qwen2: (config: Qwen2Config, weights) => ({ model: decoder(config, weights, '', true) }),
+type Builder = (config: never, weights: Weights) => Record<string, Graph>
+
+const VISION: Record<string, Builder> = {
   llava: (config: LlavaConfig, weights) => llava(config, weights),
+  internvl: (config: InternVLConfig, weights) => internvl(config, weights),
+  internvl_chat: (config: InternVLChatConfig, weights) => internvlChat(config, weights),
 }
 
-/** Graphs by file name (without `.onnx`). Throws a UserError for an architecture that has no builder. */
-export function buildGraphs(config: { model_type: string }, weights: Weights): Record<string, Graph> {
-  const build = BUILDERS[config.model_type]
-  if (!build) {
-    const names = Object.keys(BUILDERS).join(', ')
-    throw new UserError(`model_type ${config.model_type}: there is no builder for it; expected one of ${names}`)
-  }
-  return build(config as never, weights)
+/**
+ * Graphs by file name (without `.onnx`).
+ *
+ * @param find the checkpoint's tensors
+ * @param compute what products are computed in, whatever dtype the tensors have
+ * @throws UserError for an architecture that has no builder
+ */
+export function buildGraphs(config: { model_type: string }, find: Find, compute: Compute = 'float32') {
+  const weights = { find, compute }
+  if (TEXT[config.model_type]) return { model: model(config as unknown as TextConfig, weights) }
+  const build = VISION[config.model_type]
+  if (build) return build(config as never, weights)
+  const names = [...Object.keys(TEXT), ...Object.keys(VISION)].join(', ')
+  throw new UserError(
+    `config.json: model_type ${config.model_type}: there is no builder for it; expected one of ${names}`,
+  )
 }

@@ -1,26 +1,77 @@
 /**
  * What architectures are made of. A `Net` is a graph being built from a checkpoint: it adds weights under the names
- * that the checkpoint has, in the checkpoint's own layout, so that an initializer can point into the checkpoint's file.
+ * that the checkpoint has, in the checkpoint's own layout and dtype, so that an initializer can point into the
+ * checkpoint's file; a Cast follows where the graph computes in another dtype. What crosses the graph's border is
+ * float32 (JavaScript has no bfloat16), and so are norms, rotary angles and softmax inside, as Hugging Face has them.
  * Only operators with kernels on every device and, but for the norms, with ONNX semantics; ONNX Runtime fuses the rest.
  */
 
-import { type Dim, Float, Graph, type Tensor } from '../../graph/ir.ts'
+import { type Dim, DTYPE_CODES, type DType, Float, Graph, type Tensor } from '../../graph/ir.ts'
+
+/** What products are computed in. Half precision is for CUDA: the CPU has no bfloat16 product and a slow float16 one. */
+export type Compute = 'float32' | 'float16' | 'bfloat16'
 
 /** Finds a tensor of the checkpoint. Throws where it is absent or has another shape. */
-export type Weights = (name: string, shape: number[]) => Tensor
+export type Find = (name: string, shape: number[]) => Tensor
+
+/** A checkpoint as builders see it. */
+export interface Weights {
+  find: Find
+  compute: Compute
+}
 
 export class Net {
   readonly g: Graph
+  readonly compute: Compute
+  private readonly casts = new Map<string, string>()
 
   constructor(
     name: string,
     readonly weights: Weights,
   ) {
     this.g = new Graph(name)
+    this.compute = weights.compute
   }
 
-  weight(name: string, shape: number[]): string {
-    return this.g.has(name) ? name : this.g.weight(name, this.weights(name, shape))
+  /** A weight in the dtype that the graph computes in, or in `dtype`. */
+  weight(name: string, shape: number[], dtype: DType = this.compute): string {
+    return this.as(this.stored(name, shape), dtype)
+  }
+
+  /** A weight in the dtype that it is stored in. */
+  stored(name: string, shape: number[]): string {
+    return this.g.has(name) ? name : this.g.weight(name, this.weights.find(name, shape))
+  }
+
+  /** A value in another dtype. */
+  as(x: string, dtype: DType = this.compute): string {
+    if (this.g.type(x).dtype === dtype) return x
+    const key = `${x} ${dtype}`
+    const made = this.casts.get(key) ?? this.g.op('Cast', [x], { to: DTYPE_CODES[dtype] })
+    this.casts.set(key, made)
+    return made
+  }
+
+  /** A constant in the dtype that the graph computes in. */
+  scalar(value: number): string {
+    return this.g.scalar(value, this.compute)
+  }
+
+  /** An input of the graph; floats come as float32 and are at once in what the graph computes in. */
+  input(name: string, dtype: 'float32' | 'int64', shape: Dim[]): string {
+    const value = this.g.input(name, dtype, shape)
+    return dtype === 'float32' ? this.as(value) : value
+  }
+
+  /** Makes `value` an output called `name`, in float32. */
+  output(value: string, name: string): void {
+    if (this.g.type(value).dtype === 'float32') this.g.output(value, name)
+    else this.g.output(this.g.op('Cast', [value], { to: DTYPE_CODES.float32 }, name))
+  }
+
+  /** Rows of a table, looked up before the cast so that the table is never whole in another dtype. ids (…) → (…, size) */
+  embedding(ids: string, name: string, count: number, size: number): string {
+    return this.as(this.g.op('Gather', [this.stored(name, [count, size]), ids]))
   }
 
   /** y = x Wᵀ (+ b), with W (out, in) as PyTorch keeps it. x (…, in) → (…, out) */
@@ -33,12 +84,14 @@ export class Net {
   /** Root-mean-square norm (Zhang & Sennrich 2019), as LLaMA has it. */
   rmsNorm(x: string, name: string, size: number, epsilon: number): string {
     const attrs = { axis: -1, epsilon: new Float(epsilon), stash_type: 1 }
-    return this.g.op('SimplifiedLayerNormalization', [x, this.weight(`${name}.weight`, [size])], attrs)
+    const weight = this.weight(`${name}.weight`, [size], 'float32')
+    return this.as(this.g.op('SimplifiedLayerNormalization', [this.as(x, 'float32'), weight], attrs))
   }
 
   layerNorm(x: string, name: string, size: number, epsilon: number): string {
-    const parameters = [this.weight(`${name}.weight`, [size]), this.weight(`${name}.bias`, [size])]
-    return this.g.op('LayerNormalization', [x, ...parameters], { axis: -1, epsilon: new Float(epsilon) })
+    const parameters = ['weight', 'bias'].map(kind => this.weight(`${name}.${kind}`, [size], 'float32'))
+    const attrs = { axis: -1, epsilon: new Float(epsilon) }
+    return this.as(this.g.op('LayerNormalization', [this.as(x, 'float32'), ...parameters], attrs))
   }
 
   /** The activations that configs name. */
@@ -52,7 +105,7 @@ export class Net {
       case 'gelu_new':
         return this.g.op('Gelu', [x], { approximate: 'tanh' })
       case 'quick_gelu':
-        return this.g.op('Mul', [x, this.g.op('Sigmoid', [this.g.op('Mul', [x, this.g.scalar(1.702)])])])
+        return this.g.op('Mul', [x, this.g.op('Sigmoid', [this.g.op('Mul', [x, this.scalar(1.702)])])])
       default:
         throw new Error(`activation ${name} is not supported`)
     }
@@ -78,7 +131,7 @@ export class Net {
    * @param q (B, T, KV·G, D), heads of a group adjacent
    * @param k (B, KV, S, D)
    * @param v (B, KV, S, D)
-   * @param bias added to the scores, (B, 1, T, 1, S), or none
+   * @param bias added to the scores, float32 (B, 1, T, 1, S), or none
    * @returns (B, T, KV·G·D)
    */
   attention(q: string, k: string, v: string, heads: number, kvHeads: number, size: number, bias?: string): string {
@@ -87,7 +140,7 @@ export class Net {
     const grouped = this.transpose(this.reshape(q, [0, 0, kvHeads, group * size]), [0, 2, 1, 3]) // (B, KV, T, G·D)
     const rows = this.reshape(grouped, [0, 0, -1, size]) // (B, KV, T·G, D)
     const product = g.op('MatMul', [rows, this.transpose(k, [0, 1, 3, 2])]) // (B, KV, T·G, S)
-    let scores = g.op('Mul', [product, g.scalar(1 / Math.sqrt(size))])
+    let scores = this.as(g.op('Mul', [product, this.scalar(1 / Math.sqrt(size))]), 'float32')
     if (bias) {
       const length = g.op('Shape', [q], { start: 1, end: 2 })
       const keys = g.op('Shape', [k], { start: 2, end: 3 })
@@ -96,12 +149,8 @@ export class Net {
       const joined = g.op('Concat', [g.ints([0]), g.ints([0]), g.ints([-1]), keys], { axis: 0 })
       scores = g.op('Reshape', [biased, joined])
     }
-    const weights = g.op('Softmax', [scores], { axis: -1 })
+    const weights = this.as(g.op('Softmax', [scores], { axis: -1 }))
     const mixed = this.reshape(g.op('MatMul', [weights, v]), [0, 0, -1, group * size]) // (B, KV, T, G·D)
     return this.reshape(this.transpose(mixed, [0, 2, 1, 3]), [0, 0, heads * size]) // (B, T, KV·G·D)
-  }
-
-  input(name: string, dtype: 'float32' | 'int64', shape: Dim[]): string {
-    return this.g.input(name, dtype, shape)
   }
 }
