@@ -6,22 +6,28 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp, { type Sharp } from 'sharp'
-import { openNamed } from '../../src/benchmarks/index.ts'
+import { benchmarks, openBenchmark } from '../../src/benchmarks/index.ts'
 import type { Row } from '../../src/io/row.ts'
+import { openSource, type Source } from '../../src/io/source.ts'
 import { stream } from '../../src/random.ts'
 import { Benchmarks, type Overlap } from '../../src/sophia/overlap/overlap.ts'
 import { type View, viewsOf } from '../../src/sophia/overlap/picture.ts'
 import { Pictures } from '../../src/sophia/overlap/pictures.ts'
 
 const [data, nth = '2'] = process.argv.slice(2)
-const rowsOf = async (path: string) => {
+const rowsOf = async (source: Source) => {
   const rows: Row[] = []
-  for await (const batch of openNamed(path).source.batches()) rows.push(...batch)
+  for await (const batch of source.batches()) rows.push(...batch)
   return rows
 }
-const mathvision = await rowsOf(`mathvision=${join(data, 'mathvision/testmini.jsonl')}`)
-const olympiad = await rowsOf(`olympiadbench=${join(data, 'olympiadbench/OE_TO_maths_en_COMP.dev.json')}`)
-const world = { train: await rowsOf('fixtures/world/train.parquet'), test: await rowsOf('fixtures/world/test.parquet') }
+const mathvision = await rowsOf(openBenchmark(benchmarks.mathvision, join(data, 'mathvision/testmini.jsonl')))
+const olympiad = await rowsOf(
+  openBenchmark(benchmarks.olympiadbench, join(data, 'olympiadbench/OE_TO_maths_en_COMP.dev.json')),
+)
+const world = {
+  train: await rowsOf(openSource('fixtures/world/train.parquet')),
+  test: await rowsOf(openSource('fixtures/world/test.parquet')),
+}
 const all = [...mathvision, ...olympiad]
 const asked = (row: Row) => row.question as string
 const print = (...cells: (string | number)[]) => process.stdout.write(`| ${cells.join(' | ')} |\n`)
