@@ -6,11 +6,11 @@
 
 /** Marks that stand for pictures: `<image>`, `<image1>`, `<img_12>`, `<|image_pad|>`, `![](…)`. */
 const pictureMarks =
-  /<\|?\/?(?:image|img|vision|picture)[\w ]*\|?>|!\[[^\]\n]*\]\([^)\n]*\)|\[(?:image|img|图)\s*\d*\]/gi
+  /<\|?\/?(?:image|img|vision|picture)[\w ]{0,40}\|?>|!\[[^\]\n]{0,200}\]\([^)\n]{0,2000}\)|\[(?:image|img|图) ?\d{0,4}\]/gi
 
 /** Commands that only dress: sizes, spaces, fonts. Their arguments stay. */
 const dressing =
-  /\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|nolimits|quad|qquad|text(?:bf|it|rm|sf|tt|normal|up)?|math(?:rm|bf|it|sf|tt|cal|bb|scr|frak|op)|operatorname|mbox|hbox|boldsymbol|bm|hspace\*?\{[^}]*\}|vspace\*?\{[^}]*\}|(?:begin|end)\{[a-z]+\*?\}|item|noindent|par|nonumber|tag\{[^}]*\}|label\{[^}]*\})(?![a-zA-Z])|\\[,;:!> ()[\]]|\\\\/g
+  /\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|nolimits|quad|qquad|text(?:bf|it|rm|sf|tt|normal|up)?|math(?:rm|bf|it|sf|tt|cal|bb|scr|frak|op)|operatorname|mbox|hbox|boldsymbol|bm|[hv]space\*?\{[^}]{0,40}\}|(?:begin|end)\{[a-z]{1,20}\*?\}|item|noindent|par|nonumber|(?:tag|label)\{[^}]{0,80}\})(?![a-zA-Z])|\\[,;:!> ()[\]]|\\\\/g
 
 /** Commands, as the sign that others write for the same. */
 const signs: Record<string, string> = {
@@ -37,7 +37,9 @@ const punctuation = /^[.,;:?!'"`…_{}~$&\\#@。、，；：？！“”‘’�
 
 /** The tokens of `text` as problems are compared by: NFKC, lower case; LaTeX dress, options and picture marks dropped. */
 export function tokensOf(text: string): string[] {
-  const plain = unoptioned(undressed(text.replace(pictureMarks, ' ')))
+  // Runs of spaces become one, so that no pattern below goes over them again and again.
+  const spaced = text.replace(/\s+/g, run => (run.includes('\n') ? '\n' : ' '))
+  const plain = unoptioned(undressed(spaced.replace(pictureMarks, ' ')))
   const folded = plain
     .normalize('NFKC')
     .toLowerCase()
@@ -54,11 +56,14 @@ function undressed(text: string): string {
   if (!/[\\²³¹⁴⁵⁶ⁿ$^]/.test(text)) return text
   return text
     .replace(dressing, ' ')
-    .replace(/\\[dtc]?frac\s*(\d)\s*(\d)/g, ' $1/$2 ')
-    .replace(/\\[dtc]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}/g, (_, above, below) => ` ${held(above)}/${held(below)} `)
+    .replace(/\\[dtc]?frac ?(\d) ?(\d)/g, ' $1/$2 ')
+    .replace(
+      /\\[dtc]?frac ?\{([^{}]{0,200})\} ?\{([^{}]{0,200})\}/g,
+      (_, above, below) => ` ${held(above)}/${held(below)} `,
+    )
     .replace(/\\([a-zA-Z]+)/g, (_, name) => ` ${signs[name] ?? name} `)
     .replace(/[²³¹⁴⁵⁶ⁿ]/g, sign => superscripts[sign])
-    .replace(/\^\s*\{?\s*°\s*\}?/g, '°')
+    .replace(/\^ ?\{? ?° ?\}?/g, '°')
 }
 
 /** What a fraction bar held together, in brackets where a slash would not hold it. */
@@ -84,6 +89,9 @@ function unoptioned(text: string): string {
     }
   }
   if (start < 0 || !(next >= 3 || (next === 2 && lines === 2))) return text
-  const rest = text.slice(0, start).replace(/(?:choices|options|answer choices|选项)\s*[:：]?\s*$/i, '')
-  return rest.trim() === '' ? text : rest
+  const rest = text
+    .slice(0, start)
+    .trimEnd()
+    .replace(/(?:choices|options|answer choices|选项) ?[:：]?$/i, '')
+  return rest === '' ? text : rest
 }

@@ -10,7 +10,7 @@ import type { View } from './picture.ts'
 /** What may differ: bits of 64, bits of 256, and an area's colour of 255. Chosen by measurement (test/LOG.md). */
 export const near = { coarse: 10, fine: 48, colour: 96 }
 /** How far apart the proportions may be. */
-const stretch = 1.15
+const stretch = 1.08
 
 /** Every 16-bit word with at most two bits set. */
 const masks = [0]

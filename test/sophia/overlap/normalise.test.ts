@@ -48,6 +48,33 @@ for (const [name, a, b] of other) test(`other: ${name}`, () => assert.is.not(pla
 
 test('a text of options alone stays', () => assert.is.not(plain('(A) 1 (B) 2 (C) 3'), ''))
 
+test('no text takes long', () => {
+  const pieces = [
+    '![',
+    '![a](',
+    '<image ',
+    '\\hspace{',
+    '\\frac{',
+    '\\frac',
+    '^ { ',
+    'choices ',
+    ' ',
+    '\n',
+    '(A) ',
+    '- ',
+    'a-',
+    '1,',
+    '{',
+    '\\',
+  ]
+  for (const piece of pieces) {
+    const text = `(A) choices${piece.repeat(300_000 / piece.length)}x (A) (B) (C)`
+    const began = process.cpuUsage()
+    tokensOf(text)
+    assert.ok(process.cpuUsage(began).user < 1e6, `${JSON.stringify(piece)}: ${process.cpuUsage(began).user / 1e6} s`)
+  }
+})
+
 test('shingles: runs of five words or eight Chinese characters, each once', () => {
   assert.is(shinglesOf(tokensOf('a b c d')).size, 0)
   assert.is(shinglesOf(tokensOf('a b c d e')).size, 1)
