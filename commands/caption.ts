@@ -8,6 +8,7 @@ import {
   SophiaCommand,
   samplingFlags,
   seedFlag,
+  serverFlags,
   stageOptions,
 } from '../src/cli.ts'
 
@@ -26,6 +27,7 @@ The model is asked for everything that can be seen and never shown the question.
     prompt: Flags.string({ helpValue: 'FILE', description: "the prompt (default: the model's prompts.json, or ours)" }),
     ...samplingFlags,
     seed: seedFlag,
+    ...serverFlags,
     ...imageFlags,
     ...rowFlags,
   }

@@ -12,6 +12,7 @@ import {
   SophiaCommand,
   samplingFlags,
   seedFlag,
+  serverFlags,
   stageOptions,
 } from '../src/cli.ts'
 import { UserError } from '../src/errors.ts'
@@ -79,6 +80,7 @@ The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384
       description: 'new tokens a response at most',
     }),
     seed: seedFlag,
+    ...serverFlags,
     ...imageFlags,
     ...rowFlags,
   }

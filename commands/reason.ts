@@ -7,6 +7,7 @@ import {
   SophiaCommand,
   samplingFlags,
   seedFlag,
+  serverFlags,
   stageOptions,
 } from '../src/cli.ts'
 
@@ -17,6 +18,7 @@ The reasoner reads the caption in place of the picture. Rows that have a traject
   static override examples = [
     '<%= config.bin %> caption fixtures/world/test.parquet --model fixtures/policy --limit 4 --captions 1 --max-tokens 96 | <%= config.bin %> <%= command.id %> --model fixtures/reasoner --trajectories 2 --max-tokens 192',
     '<%= config.bin %> <%= command.id %> captions.jsonl --model fixtures/reasoner --trajectories 4 --max-tokens 192 -o thoughts.jsonl',
+    '<%= config.bin %> <%= command.id %> captions.jsonl --base-url http://localhost:8000/v1 --model MODEL -o thoughts.jsonl',
   ]
   static override args = { input: inputArgument }
   static override flags = {
@@ -28,6 +30,7 @@ The reasoner reads the caption in place of the picture. Rows that have a traject
     }),
     ...samplingFlags,
     seed: seedFlag,
+    ...serverFlags,
     ...rowFlags,
   }
 

@@ -1,6 +1,7 @@
 /** The stages as the runner takes them: flags in, a window's map out. The method is in the files beside. */
 import type { Judge } from '../answers/verify.ts'
 import type { Benchmark } from '../benchmarks/index.ts'
+import type { ServerOptions } from '../generate/openai/server.ts'
 import type { Generator, Sampling } from '../generate/types.ts'
 import { loadImages } from '../io/images.ts'
 import type { Source } from '../io/source.ts'
@@ -14,7 +15,7 @@ import { type Caption, type Credit, errorOf, type Row, type Trajectory, type Ver
 import type { Response } from './score.ts'
 
 /** The flags that caption and reason share. */
-export interface ModelFlags {
+export interface ModelFlags extends ServerFlags {
   model: string
   adapter?: string
   engine: 'onnx' | 'transformers'
@@ -25,6 +26,20 @@ export interface ModelFlags {
   'batch-size': number
   seed: number
   prompt?: string
+  quiet: boolean
+  /** Ask a server for the model's answers. */
+  'base-url'?: string
+  'api-key-env'?: string
+  'extra-body'?: Record<string, unknown>
+}
+
+/** How servers are asked, whatever they are asked for. */
+export interface ServerFlags {
+  concurrency: number
+  tries: number
+  backoff: number
+  timeout: number
+  'time-limit': number
   quiet: boolean
 }
 
@@ -38,12 +53,12 @@ export async function captionStage(flags: CaptionFlags, source: Pick<Source, 'fo
   const { caption, passesCaption } = await import('./caption.ts')
   const { checkCaptionPrompt } = await import('./prompts.ts')
   const prompt = checkCaptionPrompt(await promptOf('caption', flags))
-  const generator = await generatorOf(flags)
+  const generator = await generatorOf(flags, { logprobs: true })
   const where = { folder: flags.images ?? source.folder, allowRemote: flags['allow-remote'] }
   const options: CaptionOptions = { captions: flags.captions, prompt, images: row => loadImages(row, where) }
   return {
     name: 'caption',
-    window: windowOf(generator, options.captions),
+    ...windowsOf(generator, options.captions),
     map: rows => caption(rows, generator, options),
     passes: passesCaption,
     last: row => (row.caption as Caption).index === options.captions - 1,
@@ -59,7 +74,7 @@ export async function reasonStage(flags: ModelFlags & { trajectories: number }):
   const options: ReasonOptions = { trajectories: flags.trajectories, prompt, model: flags.model }
   return {
     name: 'reason',
-    window: windowOf(generator, options.trajectories),
+    ...windowsOf(generator, options.trajectories),
     map: rows => reason(rows, generator, options),
     passes: passesReason,
     last: row => (row.trajectory as Trajectory).index === options.trajectories - 1,
@@ -88,7 +103,7 @@ export async function evalStage(flags: EvalFlags, source: Pick<Source, 'folder'>
   const options = { samples, prompt, system, judge, model, images: (row: Row) => loadImages(row, where) }
   return {
     name: 'eval',
-    window: windowOf(generator, samples),
+    ...windowsOf(generator, samples),
     map: rows => evaluate(rows, generator, options),
     passes: passesEvaluate,
     last: row => (row.response as Response).index === samples - 1,
@@ -147,7 +162,7 @@ async function promptOf(which: 'caption' | 'reason', flags: ModelFlags): Promise
   return flags.prompt === undefined ? promptsFor(flags.model)[which] : templateFrom(flags.prompt)
 }
 
-async function generatorOf(flags: ModelFlags): Promise<Generator> {
+async function generatorOf(flags: ModelFlags, { logprobs = false } = {}): Promise<Generator> {
   const { createGenerator } = await import('../generate/index.ts')
   const sampling: Sampling = {
     seed: flags.seed,
@@ -155,11 +170,21 @@ async function generatorOf(flags: ModelFlags): Promise<Generator> {
     topP: flags['top-p'],
     maxTokens: flags['max-tokens'],
   }
-  const { model, adapter, engine, device, quiet } = flags
-  return createGenerator({ model, adapter, engine, device, batchSize: flags['batch-size'], sampling, quiet })
+  const { model, adapter, engine, device, quiet, 'base-url': url } = flags
+  const asked = url === undefined ? undefined : serverOf(url, flags['api-key-env'], flags)
+  const server = asked && { ...asked, extra: flags['extra-body'] }
+  const batchSize = flags['batch-size']
+  return createGenerator({ model, adapter, engine, device, batchSize, sampling, quiet, server, logprobs })
 }
 
-/** Input rows whose samples fill one window of the generator. */
-function windowOf(generator: Generator, samples: number): number {
-  return Math.max(1, Math.floor(generator.window / samples))
+function serverOf(url: string, keyEnv: string | undefined, flags: ServerFlags): ServerOptions {
+  const { concurrency, tries, backoff, timeout, 'time-limit': timeLimit } = flags
+  const note = flags.quiet ? undefined : (text: string) => void process.stderr.write(`${text}\n`)
+  return { url, keyEnv, concurrency, tries, backoff, timeout, timeLimit, note }
+}
+
+/** Input rows whose samples fill one window of the generator; single rows, several at once, where it can do so. */
+function windowsOf(generator: Generator, samples: number): Pick<Stage, 'window' | 'ahead'> {
+  const { window, ahead } = generator
+  return ahead === undefined ? { window: Math.max(1, Math.floor(window / samples)) } : { window: 1, ahead }
 }
