@@ -85,11 +85,16 @@ function grouped(requests: Request[]): Request[][] {
   const groups: Request[][] = []
   for (const request of requests) {
     const last = groups.at(-1)?.[0]
-    if (last?.messages === request.messages && last.images === request.images) groups.at(-1)!.push(request)
+    if (last && alike(last, request)) groups.at(-1)!.push(request)
     else groups.push([request])
   }
   return groups
 }
+
+const alike = (a: Request, b: Request) =>
+  a.messages === b.messages &&
+  a.images.length === b.images.length &&
+  a.images.every((image, i) => image === b.images[i])
 
 /**
  * What the choices of a completion are to the stages. The server tells the tokens of all choices together: they are
