@@ -3,9 +3,11 @@ import { Flags } from '@oclif/core'
 import type { Judge } from '../src/answers/verify.ts'
 import type { Benchmark, BenchmarkName } from '../src/benchmarks/index.ts'
 import {
+  extractorFlags,
   imageFlags,
   inputArgument,
   judgeFlag,
+  jurorFlags,
   modelFlags,
   number,
   rowFlags,
@@ -29,12 +31,14 @@ export default class Eval extends SophiaCommand {
 with its 95% interval, by group, on standard error; --summary FILE writes the result as JSON.
 --benchmark reads a benchmark's own files from --data, asks as it asks and judges as it judges.
 --responses scores answers that some model gave before, and runs none; with --benchmark, rows of an id and an answer will do.
+--extract-url lets an LLM read the answers out of the responses, --judge-url lets one judge them; else rules do both.
 The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384 tokens, one sample.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> fixtures/world/test.parquet --model fixtures/policy --limit 20 --max-tokens 256 -o responses.jsonl',
     '<%= config.bin %> <%= command.id %> problems.jsonl --model MODEL --samples 4 --summary result.json -o responses.jsonl --resume',
     '<%= config.bin %> <%= command.id %> --benchmark mathvision --data MATH-V --model MODEL -o responses.jsonl',
     '<%= config.bin %> <%= command.id %> --responses responses.jsonl --judge olympiadbench -o judged-again.jsonl',
+    '<%= config.bin %> <%= command.id %> --responses responses.jsonl --extract-url http://localhost:8000/v1 --extract-model MODEL -o extracted.jsonl',
   ]
   static override args = { input: inputArgument }
   static override flags = {
@@ -81,6 +85,8 @@ The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384
     }),
     seed: seedFlag,
     ...serverFlags,
+    ...extractorFlags,
+    ...jurorFlags,
     ...imageFlags,
     ...rowFlags,
   }
@@ -105,7 +111,7 @@ The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384
       const problems = source && (await problemsOf(source))
       if (flags.shard === undefined && flags.limit === undefined) asked = problems?.size
       const rescoring = { judge, key, model: model ?? '', problems }
-      process.exitCode = await runStage('eval', { ...options, input: responses }, () => rescoreStage(rescoring))
+      process.exitCode = await runStage('eval', { ...options, input: responses }, () => rescoreStage(rescoring, flags))
     } else {
       const input = source ?? args.input
       const asking = { ...flags, model: model as string, judge, benchmark }
@@ -121,7 +127,8 @@ The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384
       const { writeFileSync } = await import('node:fs')
       const sampled = { seed, temperature, top_p: flags['top-p'], max_tokens: flags['max-tokens'] }
       const how = responses === undefined ? sampled : { responses, key }
-      const settings = { model, benchmark: flags.benchmark, judge, ...how }
+      const who = { judge: flags['judge-model'] ?? judge, extractor: flags['extract-model'] ?? 'rules' }
+      const settings = { model, benchmark: flags.benchmark, ...who, ...how }
       writeFileSync(flags.summary, `${JSON.stringify({ ...result, unanswered, settings }, null, 2)}\n`)
     }
   }

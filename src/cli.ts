@@ -2,7 +2,7 @@
  * What the commands have in common: flags, errors told in a sentence, exit codes. A command turns its flags into one
  * call and knows nothing else.
  */
-import { Args, Command, type Errors, Flags } from '@oclif/core'
+import { Args, Command, type Errors, Flags, type Interfaces } from '@oclif/core'
 import { UserError } from './errors.ts'
 import { type Format, formats, standard } from './io/formats.ts'
 import { parseShard, type Shard } from './io/shard.ts'
@@ -102,6 +102,35 @@ export const modelFlags = {
     description: 'auto: CUDA where it works',
   })(),
 }
+
+/** An LLM in a grader's seat. @param which the flags' first word */
+function seatFlags<Which extends 'extract' | 'judge'>(which: Which, does: string, others: string[] = []) {
+  const own = { helpGroup: 'GRADER' }
+  return {
+    [`${which}-url`]: Flags.string({
+      ...own,
+      helpValue: 'URL',
+      dependsOn: [`${which}-model`],
+      exclusive: others,
+      description: `let an LLM ${does}: an OpenAI-compatible server, as for --base-url`,
+    }),
+    [`${which}-model`]: Flags.string({
+      ...own,
+      helpValue: 'NAME',
+      dependsOn: [`${which}-url`],
+      description: 'the name that this server knows the LLM by',
+    }),
+    [`${which}-key-env`]: Flags.string({
+      ...own,
+      helpValue: 'NAME',
+      dependsOn: [`${which}-url`],
+      description: 'the environment variable with its API key (default: OPENAI_API_KEY)',
+    }),
+  } as Record<`${Which}-${'url' | 'model' | 'key-env'}`, Interfaces.OptionFlag<string | undefined>>
+}
+
+export const extractorFlags = seatFlags('extract', 'read the answer out of each response')
+export const jurorFlags = seatFlags('judge', 'say whether an answer is the golden one', ['judge'])
 
 /** How servers are asked, whatever they are asked for. */
 export const patienceFlags = {

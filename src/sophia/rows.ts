@@ -50,6 +50,8 @@ export interface Verdict {
   answer: string | null
   /** Why: tells wrong from unparsed, truncated, empty, timed out. */
   reason: string
+  /** The LLM that judged, where one did. */
+  judge?: string
 }
 
 export interface Credit {

@@ -2,6 +2,7 @@
  * From judged responses to a result: pass@1 with its 95% interval, whole and by group, and what went wrong how often.
  * Only counts are kept, so memory does not grow with the rows, but for one number a problem.
  */
+import type { Extraction } from './grade.ts'
 import { errorOf, idOf, type Row, type Verdict } from './rows.ts'
 
 /** What eval adds to a problem: the model's answer and how it was judged. */
@@ -13,6 +14,8 @@ export interface Response {
   finish: 'stop' | 'length'
   model: string
   verdict: Verdict
+  /** The answer as an LLM read it out of the text, where one did. */
+  extraction?: Extraction
 }
 
 /** Accuracy in percent with its 95% interval, over `n` problems. */

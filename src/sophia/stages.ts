@@ -8,6 +8,7 @@ import type { Source } from '../io/source.ts'
 import type { Stage } from '../io/stage.ts'
 import type { CaptionOptions } from './caption.ts'
 import type { RescoreOptions } from './evaluate.ts'
+import type { Grading } from './grade.ts'
 import type { PropagateOptions } from './propagate.ts'
 import type { ReasonOptions } from './reason.ts'
 import type { RewardOptions } from './reward.ts'
@@ -83,7 +84,17 @@ export async function reasonStage(flags: ModelFlags & { trajectories: number }):
   }
 }
 
-export interface EvalFlags extends ModelFlags {
+/** LLMs in the graders' seats. */
+export interface SeatFlags extends ServerFlags {
+  'extract-url'?: string
+  'extract-model'?: string
+  'extract-key-env'?: string
+  'judge-url'?: string
+  'judge-model'?: string
+  'judge-key-env'?: string
+}
+
+export interface EvalFlags extends ModelFlags, SeatFlags {
   samples: number
   judge: Judge
   images?: string
@@ -100,7 +111,8 @@ export async function evalStage(flags: EvalFlags, source: Pick<Source, 'folder'>
   const generator = await generatorOf(flags)
   const where = { folder: flags.images ?? source.folder, allowRemote: flags['allow-remote'] }
   const { samples, judge, model } = flags
-  const options = { samples, prompt, system, judge, model, images: (row: Row) => loadImages(row, where) }
+  const seats = await seatsOf(flags)
+  const options = { samples, prompt, system, judge, ...seats, model, images: (row: Row) => loadImages(row, where) }
   return {
     name: 'eval',
     ...windowsOf(generator, samples),
@@ -108,18 +120,28 @@ export async function evalStage(flags: EvalFlags, source: Pick<Source, 'folder'>
     passes: passesEvaluate,
     last: row => (row.response as Response).index === samples - 1,
     meter: responseMeter,
-    close: () => generator.close(),
+    close: async () => {
+      await Promise.all([generator.close(), closeSeats(seats)])
+    },
   }
 }
 
-export interface RewardFlags extends RewardOptions {
+export interface RewardFlags extends RewardOptions, SeatFlags {
   'reward-command'?: string
 }
 
 /** eval of saved answers: no model runs. */
-export async function rescoreStage(options: RescoreOptions): Promise<Stage> {
+export async function rescoreStage(options: RescoreOptions, flags: SeatFlags): Promise<Stage> {
   const { rescore } = await import('./evaluate.ts')
-  return { name: 'eval', window: 'any', map: rows => rescore(rows, options), ...oneToOne, meter: responseMeter }
+  const seats = await seatsOf(flags)
+  return {
+    name: 'eval',
+    ...(await windowsBeside({ ...options, ...seats })),
+    map: rows => rescore(rows, { ...options, ...seats }),
+    ...oneToOne,
+    meter: responseMeter,
+    close: () => closeSeats(seats),
+  }
 }
 
 const responseMeter = (row: Row) => {
@@ -139,6 +161,13 @@ export async function rewardStage(flags: RewardFlags): Promise<Stage> {
     const { Scorer } = await import('./scorer.ts')
     const scorer = new Scorer(command)
     return { ...stage, map: rows => scorer.score(rows), close: () => scorer.close() }
+  }
+  const seats = await seatsOf(flags)
+  if (seats.juror) {
+    const { rewardBy } = await import('./grade.ts')
+    const grading = { judge: flags.judge, ...seats }
+    const map = (rows: Row[]) => rewardBy(rows, grading, flags.key)
+    return { ...stage, ...(await windowsBeside(grading)), map, close: () => closeSeats(seats) }
   }
   const { reward } = await import('./reward.ts')
   return { ...stage, map: rows => reward(rows, flags) }
@@ -181,6 +210,34 @@ function serverOf(url: string, keyEnv: string | undefined, flags: ServerFlags): 
   const { concurrency, tries, backoff, timeout, 'time-limit': timeLimit } = flags
   const note = flags.quiet ? undefined : (text: string) => void process.stderr.write(`${text}\n`)
   return { url, keyEnv, concurrency, tries, backoff, timeout, timeLimit, note }
+}
+
+type Seats = Pick<Grading, 'extractor' | 'juror'>
+
+async function seatsOf(flags: SeatFlags): Promise<Seats> {
+  const seat = async (which: 'extract' | 'judge') => {
+    const url = flags[`${which}-url`]
+    const model = flags[`${which}-model`]
+    if (url === undefined || model === undefined) return undefined
+    const { createGenerator } = await import('../generate/index.ts')
+    const { sampling, Seat } = await import('./seat.ts')
+    return new Seat(
+      await createGenerator({ model, sampling, server: serverOf(url, flags[`${which}-key-env`], flags) }),
+      model,
+    )
+  }
+  return { extractor: await seat('extract'), juror: await seat('judge') }
+}
+
+async function closeSeats({ extractor, juror }: Seats): Promise<void> {
+  await Promise.all([extractor?.close(), juror?.close()])
+}
+
+/** Whatever rows have come; single rows, several at once, where an LLM grades them. */
+async function windowsBeside(grading: Grading): Promise<Pick<Stage, 'window' | 'ahead'>> {
+  const { aheadOf } = await import('./grade.ts')
+  const ahead = aheadOf(grading)
+  return ahead === 1 ? { window: 'any' } : { window: 1, ahead }
 }
 
 /** Input rows whose samples fill one window of the generator; single rows, several at once, where it can do so. */
