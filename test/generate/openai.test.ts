@@ -356,6 +356,17 @@ test('the key comes from the environment and goes nowhere else', async () => {
       },
     )
   }
+  // in the middle of which a message is cut
+  for (const body of ['x'.repeat(70) + secret, JSON.stringify({ error: { message: 'x'.repeat(290) + secret } })])
+    for (const code of [200, 500])
+      await met(
+        () => (_, response) => void response.writeHead(code).end(body.startsWith('x') ? `{${body}` : body),
+        async ({ url }) => {
+          const [made] = await ask(url, requests(['one']), { server: { ...server, tries: 1 } })
+          assert.ok('error' in made)
+          assert.not.match(made.error.message, /sk-very-s/)
+        },
+      )
   assert.is(notes.length, 2)
   assert.not.match(notes.join(), new RegExp(secret))
   process.env.SOPHIA_TEST_KEY = 'a\nb'

@@ -4,6 +4,8 @@ import { UserError } from '../../errors.ts'
 /** Shorter ones are stand-ins ("EMPTY"), no secrets: they are words that a text may hold. */
 const SECRET = 8
 
+const PLACE = '[API key]'
+
 export class Key {
   private constructor(private readonly text: string) {}
 
@@ -30,6 +32,21 @@ export class Key {
 
   /** `text` without the key, wherever a server put it. */
   redact(text: string): string {
-    return this.text.length < SECRET ? text : text.replaceAll(this.text, '[API key]')
+    return this.text.length < SECRET ? text : text.replaceAll(this.text, PLACE)
+  }
+
+  /** The same for a text that was cut, perhaps in the middle of the key: what it begins with goes too. */
+  redactCut(text: string): string {
+    if (this.text.length < SECRET) return text
+    const start = this.text.slice(0, SECRET)
+    return this.redact(text)
+      .split(start)
+      .map((piece, i) => {
+        if (i === 0) return piece
+        let same = 0
+        while (same < piece.length && piece[same] === this.text[SECRET + same]) same++
+        return `${PLACE}${piece.slice(same)}`
+      })
+      .join('')
   }
 }

@@ -113,7 +113,7 @@ export class Server {
   private note({ code, message }: Fault): void {
     if (this.noted.has(code)) return
     this.noted.add(code)
-    this.options.note?.(this.key.redact(`${this.name}: ${message}. It is asked again, as often as --tries says`))
+    this.options.note?.(this.key.redactCut(`${this.name}: ${message}. It is asked again, as often as --tries says`))
   }
 
   private async once(body: string, signal: AbortSignal): Promise<Completion> {
@@ -143,7 +143,7 @@ export class Server {
   private told({ code, message, again, status, wait }: Fault, tries: number): Fault {
     const often = tries > 1 ? ` (tried ${tries} times)` : ''
     if (code === 'image' || code === 'many') return new Fault(code, message, again, status) // it was not sent
-    const text = this.key.redact(`${this.name}: ${message}${often}`)
+    const text = this.key.redactCut(`${this.name}: ${message}${often}`)
     const advice = this.answered ? undefined : adviceFor(code, this.heard)
     if (advice) throw new UserError(`${text}. ${advice}`)
     return new Fault(code, text, again, status, wait)
