@@ -175,10 +175,10 @@ for (const [name, mood] of passing) {
 test('slow drips: waited for while bytes come, and no longer than the limit', async () => {
   const asked = requests(['one'])
   await met(
-    () => moods.drip(10),
+    () => moods.drip(30, 30),
     async server => {
       assert.is(textOf((await ask(server.url, asked))[0]), alone(asked[0]))
-      const [late] = await ask(server.url, asked, { server: { tries: 1, timeLimit: 0.05 } })
+      const [late] = await ask(server.url, asked, { server: { tries: 1, timeLimit: 0.1 } })
       assert.ok('error' in late && late.error.code === 'timeout' && late.error.retryable)
     },
   )

@@ -109,6 +109,7 @@ test('a long response is shown from its end; one without an answer is not shown'
     ['<think>Eight.', 'stop', 'unclosed think'],
     ['<think>Eight.</think>  ', 'stop', 'no answer'],
     ['', 'stop', 'no answer'],
+    ['Easy. <think>Eight', 'stop', 'unclosed think'],
   ] as const) {
     const { verdict, extraction } = (await grade(
       problem,

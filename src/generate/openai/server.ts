@@ -153,10 +153,10 @@ export class Server {
 /** What to do about a first request that failed; nothing where the next one may do. */
 function adviceFor(code: string, heard: boolean): string | undefined {
   if (code === 'key')
-    return 'Put the API key for this server into the environment: OPENAI_API_KEY, or another variable that --api-key-env names'
+    return 'Put the API key for this server into the environment: OPENAI_API_KEY, or the variable that --api-key-env (--extract-key-env, --judge-key-env) names'
   if (code === 'moved') return 'Give the URL that it points to'
   if (code === 'not-found')
-    return 'Check that the URL ends as the server wants it (mostly in /v1), and that it serves this --model'
+    return 'Check that the URL ends as the server wants it (mostly in /v1), and that it serves a model of this name'
   if (code === 'quota') return 'The account has nothing left to spend'
   return heard ? undefined : 'Check that the server is running and that the URL is its own'
 }
