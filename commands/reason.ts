@@ -14,7 +14,8 @@ import {
 export default class Reason extends SophiaCommand {
   static override summary = 'Let the reasoner think about each caption, several times.'
   static override description = `Makes one row a trajectory and adds trajectory {index, text, tokens, finish, model}.
-The reasoner reads the caption in place of the picture. Rows that have a trajectory go through.`
+The reasoner reads the caption in place of the picture. Rows that have a trajectory go through.
+With --base-url an OpenAI-compatible server has the model; the rows are the same. Its API key comes from the environment.`
   static override examples = [
     '<%= config.bin %> caption fixtures/world/test.parquet --model fixtures/policy --limit 4 --captions 1 --max-tokens 96 | <%= config.bin %> <%= command.id %> --model fixtures/reasoner --trajectories 2 --max-tokens 192',
     '<%= config.bin %> <%= command.id %> captions.jsonl --model fixtures/reasoner --trajectories 4 --max-tokens 192 -o thoughts.jsonl',

@@ -31,7 +31,7 @@ test('a result does not wait for the next item', async () => {
     yield 2
   }
   const made = inOrder(items(), 4, async i => i)
-  assert.equal(await made.next(), { done: false, value: 1 })
+  assert.equal(await Promise.race([made.next(), later(2000)]), { done: false, value: 1 })
   const second = made.next()
   more?.()
   assert.equal(await second, { done: false, value: 2 })
