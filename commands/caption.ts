@@ -8,9 +8,9 @@ import {
   SophiaCommand,
   samplingFlags,
   seedFlag,
-  serverFlags,
   stageOptions,
 } from '../src/cli.ts'
+import { serverFlags } from '../src/cli-servers.ts'
 
 export default class Caption extends SophiaCommand {
   static override summary = "Let the policy describe each problem's pictures, several times."

@@ -3,20 +3,18 @@ import { Flags } from '@oclif/core'
 import type { Judge } from '../src/answers/verify.ts'
 import type { Benchmark, BenchmarkName } from '../src/benchmarks/index.ts'
 import {
-  extractorFlags,
   imageFlags,
   inputArgument,
   judgeFlag,
-  jurorFlags,
   modelFlags,
   number,
   rowFlags,
   SophiaCommand,
   samplingFlags,
   seedFlag,
-  serverFlags,
   stageOptions,
 } from '../src/cli.ts'
+import { extractorFlags, jurorFlags, serverFlags } from '../src/cli-servers.ts'
 import { UserError } from '../src/errors.ts'
 import { standard } from '../src/io/formats.ts'
 import type { Row } from '../src/io/row.ts'

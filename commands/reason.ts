@@ -7,9 +7,9 @@ import {
   SophiaCommand,
   samplingFlags,
   seedFlag,
-  serverFlags,
   stageOptions,
 } from '../src/cli.ts'
+import { serverFlags } from '../src/cli-servers.ts'
 
 export default class Reason extends SophiaCommand {
   static override summary = 'Let the reasoner think about each caption, several times.'

@@ -1,14 +1,7 @@
 /** `sophia reward`: flags → src/sophia/reward.ts. */
 import { Flags } from '@oclif/core'
-import {
-  inputArgument,
-  judgeFlag,
-  jurorFlags,
-  patienceFlags,
-  rowFlags,
-  SophiaCommand,
-  stageOptions,
-} from '../src/cli.ts'
+import { inputArgument, judgeFlag, rowFlags, SophiaCommand, stageOptions } from '../src/cli.ts'
+import { jurorFlags, patienceFlags } from '../src/cli-servers.ts'
 
 export default class Reward extends SophiaCommand {
   static override summary = 'Judge each trajectory against the golden answer.'
