@@ -14,6 +14,7 @@ import {
   seedFlag,
   stageOptions,
 } from '../src/cli.ts'
+import { extractorFlags, jurorFlags, serverFlags } from '../src/cli-servers.ts'
 import { UserError } from '../src/errors.ts'
 import { standard } from '../src/io/formats.ts'
 import type { Source } from '../src/io/source.ts'
@@ -37,12 +38,14 @@ export default class Eval extends SophiaCommand {
 with its 95% interval, by group, on standard error. --summary and --log-samples write what lmms-eval writes.
 --benchmark reads a benchmark's own files, from --data or fetched from the Hub, asks as it asks and judges as it judges.
 --responses scores answers that some model gave before, and runs none; with --benchmark, rows of an id and an answer will do.
+--extract-url lets an LLM read the answers out of the responses, --judge-url lets one judge them; else rules do both.
 The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384 tokens, one sample.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> fixtures/world/test.parquet --model fixtures/policy --limit 20 --max-tokens 256 -o responses.jsonl',
     '<%= config.bin %> <%= command.id %> problems.jsonl --model MODEL --samples 4 --summary result.json -o responses.jsonl --resume',
     '<%= config.bin %> <%= command.id %> --benchmark mathvision --data MATH-V --model MODEL -o responses.jsonl',
     '<%= config.bin %> <%= command.id %> --responses responses.jsonl --judge olympiadbench -o judged-again.jsonl',
+    '<%= config.bin %> <%= command.id %> --responses responses.jsonl --extract-url http://localhost:8000/v1 --extract-model MODEL -o extracted.jsonl',
   ]
   static override args = { input: inputArgument }
   static override flags = {
@@ -90,6 +93,9 @@ The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384
       description: 'new tokens a response at most',
     }),
     seed: seedFlag,
+    ...serverFlags,
+    ...extractorFlags,
+    ...jurorFlags,
     ...imageFlags,
     ...rowFlags,
   }
@@ -114,7 +120,7 @@ The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384
       const problems = source && (await problemsOf(source))
       outcome.expect(problems?.values() ?? [], flags)
       const rescoring = { judge, key, model: model ?? '', problems }
-      process.exitCode = await runStage('eval', { ...options, input: responses }, () => rescoreStage(rescoring))
+      process.exitCode = await runStage('eval', { ...options, input: responses }, () => rescoreStage(rescoring, flags))
     } else {
       const asking = { ...flags, model: model as string, judge, benchmark }
       process.exitCode = await runStage('eval', { ...options, input: source ?? args.input }, from =>

@@ -87,7 +87,7 @@ export const modelFlags = {
     helpGroup: 'MODEL',
     required: true,
     helpValue: 'MODEL',
-    description: 'a model folder, or a Hub id',
+    description: 'a model folder, or a Hub id; with --base-url, the name that the server knows',
   }),
   adapter: Flags.string({
     helpGroup: 'MODEL',

@@ -52,6 +52,8 @@ export interface Verdict {
   reason: string
   /** Where a problem asks several questions: to how many of them the answer is right. */
   steps?: { right: number; of: number }
+  /** The LLM that judged, where one did. */
+  judge?: string
 }
 
 export interface Credit {
