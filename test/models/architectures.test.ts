@@ -27,6 +27,8 @@ const ARCHITECTURES: Record<string, string> = {
   llava: 'llava',
   internvl: 'internvl',
   internvl_chat: 'internvl',
+  qwen2_vl: 'qwen2_vl',
+  qwen2_5_vl: 'qwen2_5_vl',
 }
 
 for (const [name, truth] of Object.entries(ARCHITECTURES)) {
