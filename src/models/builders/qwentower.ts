@@ -27,6 +27,8 @@ export interface Tower {
   modern: boolean
   /** Rotary base. */
   theta: number
+  /** What the graph calls its input of grids: as the Hub's exports and transformers.js do. */
+  grids: string
   /** Blocks on a side of a window, and which layers look beyond it. */
   window?: { side: number; whole: number[] }
 }
@@ -39,13 +41,13 @@ interface Sight {
   bias: string
 }
 
-/** pixel_values (patches, C·frames·P·P), image_grid_thw (N, 3) → image_features (patches / merge², D) */
+/** pixel_values (patches, C·frames·P·P), grids (N, 3): frames, rows, columns of patches → image_features (patches / merge², D) */
 export function qwenTower(t: Tower, weights: Weights): Graph {
   const net = new Net('vision_encoder', weights)
   const { g } = net
   const [depth, area] = [t.channels * t.frames * t.patch * t.patch, t.merge * t.merge]
   const pixels = net.input('pixel_values', 'float32', ['patches', depth])
-  const grid = net.input('image_grid_thw', 'int64', ['images', 3])
+  const grid = net.input(t.grids, 'int64', ['images', 3])
   const count = g.op('Shape', [pixels], { start: 0, end: 1 })
   const slots = slotsOf(net, grid, count, t.merge, t.window?.side ?? 1)
 

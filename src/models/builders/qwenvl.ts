@@ -51,22 +51,24 @@ export function qwen2vl(config: Qwen2VLConfig, weights: Weights): Record<string,
     out: v.hidden_size,
     activation: v.hidden_act ?? 'quick_gelu',
     modern: false,
+    grids: 'grid_thw',
   }
   return parts(tower, config, weights)
 }
 
 export function qwen25vl(config: Qwen25VLConfig, weights: Weights): Record<string, Graph> {
   const { vision_config: v } = config
-  const { merge, patch, ...rest } = shared(v)
+  const common = shared(v)
   const tower = {
-    ...{ ...rest, merge, patch },
+    ...common,
     width: v.hidden_size,
     hidden: v.intermediate_size,
     out: v.out_hidden_size,
     activation: v.hidden_act ?? 'silu',
     modern: true,
+    grids: 'image_grid_thw',
     window: {
-      side: Math.floor((v.window_size ?? 112) / merge / patch),
+      side: Math.floor((v.window_size ?? 112) / common.merge / common.patch),
       whole: v.fullatt_block_indexes ?? [7, 15, 23, 31],
     },
   }

@@ -20,7 +20,7 @@ export interface Slots {
 }
 
 /**
- * @param grid image_grid_thw (N, 3): frames, rows and columns of patches
+ * @param grid (N, 3): frames, rows and columns of patches
  * @param count how many patches there are: (1)
  * @param merge patches on a side of a block
  * @param side blocks on a side of a window

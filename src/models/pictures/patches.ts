@@ -73,9 +73,8 @@ export async function patchPictures(folder: ModelFolder): Promise<Pictures> {
       return { text: pad.repeat((grid[1] * grid[2]) / merge ** 2), grid }
     },
     async vision(images) {
-      // The Hub's exports of Qwen2-VL call the grids grid_thw, those of Qwen2.5-VL image_grid_thw.
       const { inputs } = (await folder.graph('vision_encoder')).graph
-      const grids = inputs.find(name => name.endsWith('grid_thw')) ?? 'image_grid_thw'
+      const grids = inputs.find(name => name.endsWith('grid_thw'))!
       return joinVision(await Promise.all(images.map(image => patchesOf(image, settings, grids))))
     },
     positions: (ids, sights) => positionsOf(ids, sights, token, merge),
@@ -147,7 +146,9 @@ async function patchesOf(bytes: Uint8Array, s: Settings, grids: string): Promise
  */
 function positionsOf(ids: number[], sights: Sight[], token: number, merge: number): number[][] {
   const axes: number[][] = [[], [], []]
-  const push = (...position: number[]) => position.forEach((value, axis) => axes[axis].push(value))
+  const push = (...position: number[]) => {
+    for (const [axis, value] of position.entries()) axes[axis].push(value)
+  }
   let [next, seen] = [0, 0]
   for (let t = 0; t < ids.length; ) {
     if (ids[t] !== token) {
