@@ -50,13 +50,13 @@ export function slotsOf(net: Net, grid: string, count: string, merge: number, si
   const real = g.op('And', [less(row, column(down)), less(col, column(across))])
   const block = g.op('Where', [real, add(add(mul(row, column(across)), col), column(starts)), g.ints(0)])
 
+  // From blocks (N, length) to their patches (N, length · merge²).
   const inside = Array.from({ length: merge * merge }, (_, i) => i)
-  const split = (x: string, factor: number, offsets: number[]) => {
-    const each = add(mul(g.op('Unsqueeze', [x, g.ints([2])]), factor), g.ints(offsets)) // (N, length, merge²)
-    return net.reshape(each, [0, -1])
-  }
-  const seen = g.op('Where', [real, g.scalar(0), g.scalar(-1e9)]) // (N, length)
-  const bias = g.op('Add', [g.op('Unsqueeze', [seen, g.ints([2])]), g.floats(inside.map(() => 0), [inside.length])]) // biome-ignore format: one thought
+  const [insideRows, insideColumns] = [inside.map(i => Math.floor(i / merge)), inside.map(i => i % merge)]
+  const deep = (x: string) => g.op('Unsqueeze', [x, g.ints([2])])
+  const split = (x: string, factor: number, offsets: number[]) =>
+    net.reshape(add(mul(deep(x), factor), g.ints(offsets)), [0, -1])
+  const masked = g.op('Expand', [deep(g.op('Where', [real, g.scalar(0), g.scalar(-1e9)])), g.ints([1, 1, merge * merge])]) // biome-ignore format: one thought
 
   const feature = upTo(div(scalar(count), merge * merge)) // (features)
   const past = g.op('GreaterOrEqual', [column(feature), ends]) // (features, N)
@@ -67,13 +67,9 @@ export function slotsOf(net: Net, grid: string, count: string, merge: number, si
   const corner = mul(add(mul(div(y, side), its(windowsAcross)), div(x, side)), area)
   return {
     patches: split(block, merge * merge, inside),
-    rows: split(
-      row,
-      merge,
-      inside.map(i => Math.floor(i / merge)),
-    ),
-    columns: split(col, merge, inside.map(i => i % merge)), // biome-ignore format: one thought
-    bias: net.reshape(bias, [0, -1]),
+    rows: split(row, merge, insideRows),
+    columns: split(col, merge, insideColumns),
+    bias: net.reshape(masked, [0, -1]),
     features: add(mul(owner, length), add(corner, add(mul(mod(y, side), side), mod(x, side)))),
   }
 }
