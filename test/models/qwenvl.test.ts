@@ -5,10 +5,12 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createGenerator } from '../../src/generate/index.ts'
+import { modelOf } from '../../src/graph/proto.ts'
 import { openSession } from '../../src/graph/session.ts'
 import { readAdapter, saveAdapter } from '../../src/models/adapter.ts'
+import { buildGraphs, type Compute } from '../../src/models/builders/index.ts'
 import { openChat } from '../../src/models/chat.ts'
-import { openFolder } from '../../src/models/folder.ts'
+import { openFolder, weightsOf } from '../../src/models/folder.ts'
 import { narrow, widen } from '../../src/models/half.ts'
 import { fitted } from '../../src/models/pictures/patches.ts'
 import { loadTensor, openCheckpoint, tensorOf, writeSafetensors } from '../../src/models/safetensors.ts'
@@ -136,6 +138,25 @@ test('a bfloat16 checkpoint opens as it is and computes in single precision', as
     const [ours, same] = [await logits(name, 'one', half), await logits(name, 'one', whole)]
     assert.equal(ours, same)
     assert.not.equal(ours, await logits(name, 'one'))
+  }
+})
+
+test('products in half precision: features are near, every border stays single', async () => {
+  for (const name of NAMES) {
+    const folder = await openFolder(goldenPath(name))
+    const [{ vision }] = await encoded(name, 'mixed')
+    const run = async (compute: Compute) => {
+      const graph = buildGraphs(folder.config, weightsOf(folder.checkpoint!, folder.path), compute).vision_encoder
+      for (const border of [...graph.inputs, ...graph.outputs])
+        assert.match(graph.type(border).dtype, /^(float32|int64)$/)
+      const session = await openSession(modelOf(graph), { folder: folder.onnx, threads: 1 })
+      const { image_features } = await session.run(vision!)
+      await session.close()
+      return image_features.data as Float32Array
+    }
+    const [half, whole] = [await run('float16'), await run('float32')]
+    const apart = half.reduce((most, x, i) => Math.max(most, Math.abs(x - whole[i])), 0)
+    assert.ok(apart > 1e-6 && apart < 0.05, `features differ by ${apart}`)
   }
 })
 
