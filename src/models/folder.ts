@@ -115,8 +115,18 @@ export function weightsOf(checkpoint: Checkpoint, path: string): Find {
   }
 }
 
-/** Before transformers 5 the tower stood one level deeper. */
-export const classic = (name: string) => name.replace(/^vision_tower\./, 'vision_tower.vision_model.')
+/** Beginnings of names as builders have them, and as some checkpoints do. */
+const OTHERS: [string, string][] = [
+  ['vision_tower.', 'vision_tower.vision_model.'], // LLaVA's, before transformers 5
+  ['visual.', 'model.visual.'], // Qwen2-VL's, under the names of PyTorch's modules
+  ['model.', 'model.language_model.'],
+]
+
+/** The other name that a checkpoint may have for a tensor. */
+export function classic(name: string): string {
+  const [from, to] = OTHERS.find(([start]) => name.startsWith(start)) ?? ['', '']
+  return to + name.slice(from.length)
+}
 
 function once<K, V>(cache: Map<K, V>, key: K, make: () => V): V {
   if (!cache.has(key)) cache.set(key, make())

@@ -9,6 +9,7 @@ import type { Graph } from '../../graph/ir.ts'
 import { type InternVLChatConfig, type InternVLConfig, internvl, internvlChat } from './internvl.ts'
 import type { Compute, Find, Weights } from './layers.ts'
 import { type LlavaConfig, llava } from './llava.ts'
+import { type Qwen2VLConfig, type Qwen25VLConfig, qwen2vl, qwen25vl } from './qwenvl.ts'
 import { model, TEXT, type TextConfig } from './text.ts'
 
 export type { Compute, Find, Weights } from './layers.ts'
@@ -19,6 +20,8 @@ const VISION: Record<string, Builder> = {
   llava: (config: LlavaConfig, weights) => llava(config, weights),
   internvl: (config: InternVLConfig, weights) => internvl(config, weights),
   internvl_chat: (config: InternVLChatConfig, weights) => internvlChat(config, weights),
+  qwen2_vl: (config: Qwen2VLConfig, weights) => qwen2vl(config, weights),
+  qwen2_5_vl: (config: Qwen25VLConfig, weights) => qwen25vl(config, weights),
 }
 
 /**

@@ -7,6 +7,7 @@ import { type Graph, sizeOf } from '../../graph/ir.ts'
 import type { HostTensor } from '../../graph/session.ts'
 import type { ModelFolder } from '../folder.ts'
 import { fixedPictures } from './fixed.ts'
+import { patchPictures } from './patches.ts'
 import { tiledPictures } from './tiles.ts'
 
 /** Inputs of the vision graph by name, of one picture or more: all are laid end to end on their first dim. */
@@ -33,9 +34,18 @@ export interface Pictures {
   positions?(ids: number[], sights: Sight[]): number[][]
 }
 
+/** Kinds of processors by `model_type`. */
+const KINDS: Record<string, (folder: ModelFolder) => Promise<Pictures>> = {
+  llava: fixedPictures,
+  internvl: tiledPictures,
+  internvl_chat: tiledPictures,
+  qwen2_vl: patchPictures,
+  qwen2_5_vl: patchPictures,
+}
+
 /** The processor of a vision-language model's folder. Throws a UserError where its files are not there. */
 export function openPictures(folder: ModelFolder): Promise<Pictures> {
-  return (/^internvl/.test(folder.config.model_type) ? tiledPictures : fixedPictures)(folder)
+  return (KINDS[folder.config.model_type] ?? fixedPictures)(folder)
 }
 
 /** How many position ids a token has: undefined for one, in a (B, T) array; else the first dim of (axes, B, T). */
