@@ -82,7 +82,7 @@ export async function openChat(folder: ModelFolder): Promise<Chat> {
           `the prompt has ${rest.length} image placeholders ${placeholder} for ${images.length} pictures`,
         )
       }
-      const sights = await Promise.all(images.map(pictures.sight))
+      const sights = await Promise.all(images.map(image => pictures.sight(image, images)))
       const ids = tokens(start + rest.map((piece, i) => sights[i].text + piece).join(''))
       const positions = pictures.positions?.(ids, sights)
       const vision = images.length > 0 && !options.blind ? await pictures.vision(images) : undefined
