@@ -5,6 +5,7 @@
 
 import { Graph } from '../graph/ir.ts'
 import { prune } from '../graph/prune.ts'
+import { positionAxes } from '../models/pictures/pictures.ts'
 import { cacheNames, forward, type Parts } from './forward.ts'
 import { hoist } from './hoist.ts'
 import { emptyCache, pastOf } from './prefill.ts'
@@ -93,10 +94,11 @@ function step(body: Graph, parts: Parts, { i, token, position, mask, past, recen
   const batch = body.op('Shape', [token], { start: 0, end: 1 })
   const ones = body.op('Expand', [body.ints(1), body.op('Concat', [batch, count], { axis: 0 })]) // (B, i+1)
   const whole = past.map((value, n) => body.op('Concat', [value, recent[n]], { axis: 2 }))
+  const [axes, at] = [positionAxes(parts.decoder), column(body.op('Add', [position, i]))]
   const made = forward(body, parts, {
     ids: column(token), // (B, 1)
     mask: body.op('Concat', [mask, ones], { axis: 1 }),
-    positions: column(body.op('Add', [position, i])),
+    positions: axes ? body.op('Expand', [at, body.ints([axes, 1, 1])]) : at, // a generated token is at one place on all axes
     past: whole,
   })
   const split = splitCache(body, past, made.present)

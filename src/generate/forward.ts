@@ -13,7 +13,7 @@ export interface Parts {
   decoder: Graph
   /** input_ids (B, T) → inputs_embeds (B, T, D); absent where the decoder takes ids. */
   embed?: Graph
-  /** pixel_values (N, C, H, W) → image_features (N, tokens, D) */
+  /** pixel_values and whatever else (…) → image_features (N, tokens, D) or (features, D) */
   vision?: Graph
   /** The id whose embeddings are replaced by picture features, one after the other. */
   imageToken?: number
@@ -39,12 +39,12 @@ export interface Feeds {
   ids: string
   /** (B, P+T) */
   mask: string
-  /** (B, T) */
+  /** (B, T), or (axes, B, T) */
   positions: string
   /** Each (B, KV, P, Dh), in the order of `cacheNames`. */
   past: string[]
-  /** (N, C, H, W) */
-  pixels?: string
+  /** The vision graph's inputs, by their own names; empty where there are no pictures. */
+  seen?: string[]
 }
 
 /** Appends the forward pass to `g`. @returns logits (B, T, V) and the cache with the new tokens, (B, KV, P+T, Dh) each */
@@ -65,10 +65,10 @@ export function forward(g: Graph, parts: Parts, feeds: Feeds): { logits: string;
   return { logits: made.logits, present: names.map(name => made[presentName(name)]) }
 }
 
-function embedded(g: Graph, parts: Parts, { ids, pixels }: Feeds): string {
+function embedded(g: Graph, parts: Parts, { ids, seen = [] }: Feeds): string {
   const { inputs_embeds } = inline(g, parts.embed!, { input_ids: ids }, 'embed/')
-  if (!pixels || !parts.vision) return inputs_embeds
-  const { image_features } = inline(g, parts.vision, { pixel_values: pixels }, 'vision/')
+  if (seen.length === 0 || !parts.vision) return inputs_embeds
+  const { image_features } = inline(g, parts.vision, Object.fromEntries(seen.map(name => [name, name])), 'vision/')
   return merged(g, ids, inputs_embeds, image_features, parts.imageToken!)
 }
 

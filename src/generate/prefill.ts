@@ -5,20 +5,24 @@
 
 import { Graph } from '../graph/ir.ts'
 import { prune } from '../graph/prune.ts'
+import { positionAxes } from '../models/pictures/pictures.ts'
 import { cacheNames, forward, type Parts } from './forward.ts'
 
 /**
- * input_ids, attention_mask, position_ids (B, T), left-padded; with `images` also pixel_values (N, C, H, W), the
- * pictures of all rows in order → present.i.{key,value} (B, KV, T, Dh).
+ * input_ids, attention_mask, position_ids (B, T) (or (axes, B, T), as the decoder has them), left-padded; with `images`
+ * also the vision graph's inputs, the pictures of all rows in order → present.i.{key,value} (B, KV, T, Dh).
  */
 export function buildPrefill(parts: Parts, images: boolean): Graph {
   const g = new Graph('prefill')
   const ids = g.input('input_ids', 'int64', ['batch', 'sequence'])
   const mask = g.input('attention_mask', 'int64', ['batch', 'sequence'])
-  const positions = g.input('position_ids', 'int64', ['batch', 'sequence'])
-  const pixels = images ? g.input('pixel_values', 'float32', parts.vision!.shape('pixel_values')!) : undefined
+  const axes = positionAxes(parts.decoder)
+  const positions = g.input('position_ids', 'int64', axes ? [axes, 'batch', 'sequence'] : ['batch', 'sequence'])
+  const { vision } = parts
+  const seen =
+    images && vision ? vision.inputs.map(name => g.input(name, vision.type(name).dtype, vision.shape(name)!)) : []
   const past = cacheNames(parts.decoder).map(name => emptyCache(g, parts.decoder, name, ids))
-  const { present } = forward(g, parts, { ids, mask, positions, past, pixels })
+  const { present } = forward(g, parts, { ids, mask, positions, past, seen })
   present.forEach((value, i) => {
     g.output(value, presentOf(i))
   })

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { UserError } from '../errors.ts'
 import type { Chat, Encoded } from '../models/chat.ts'
+import { textConfig } from '../models/config.ts'
 import type { ModelFolder } from '../models/folder.ts'
 import type { Failure, Request } from './types.ts'
 
@@ -49,8 +50,7 @@ const failure = (code: string, message: string): Failure => ({ error: { code, me
 
 /** How many tokens the model was made for. */
 function contextOf({ config }: ModelFolder): number {
-  const text = (config.text_config ?? config) as Record<string, unknown>
-  const length = text.max_position_embeddings
+  const length = textConfig(config).max_position_embeddings
   return typeof length === 'number' ? length : Number.POSITIVE_INFINITY
 }
 

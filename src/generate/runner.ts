@@ -5,6 +5,7 @@ import type { Graph } from '../graph/ir.ts'
 import { modelOf } from '../graph/proto.ts'
 import type { HostTensor, Session, SessionOptions } from '../graph/session.ts'
 import { openSession } from '../graph/session.ts'
+import { joinVision, positionAxes, type Vision } from '../models/pictures/pictures.ts'
 import { buildBurst, recentOf } from './burst.ts'
 import { type Layout, Packer, type Piece } from './cache.ts'
 import { cacheNames, type Parts } from './forward.ts'
@@ -14,15 +15,18 @@ import type { Choice } from './sampler.ts'
 export interface Prompt {
   /** Token ids, one at least. */
   ids: number[]
-  /** (N, C, H, W) */
-  pixels?: HostTensor
+  vision?: Vision
+  /** (axes, T), where they are not 0, 1, …, T-1 */
+  positions?: number[][]
 }
 
 /** A row of a batch: the cache so far (without `last`) and what comes next. */
 export interface RowState {
   cache: Piece[]
   last: number
-  /** Position of `last`. */
+  /** Tokens in the cache. */
+  length: number
+  /** Position of `last`: `length`, but for models whose pictures take up fewer positions than tokens. */
   position: number
   budget: number
   uniforms: Float32Array
@@ -46,6 +50,7 @@ export interface Runner {
 export function openRunner(parts: Parts, eos: number[], choice: Choice, options: SessionOptions): Runner {
   const { dtype, shape } = parts.decoder.type(cacheNames(parts.decoder)[0])
   const count = cacheNames(parts.decoder).length
+  const axes = positionAxes(parts.decoder)
   const layout: Layout = { dtype, count, heads: shape![1] as number, size: shape![3] as number }
   const packer = new Packer(layout)
   const sessions = new Map<string, Promise<Session>>()
@@ -59,10 +64,10 @@ export function openRunner(parts: Parts, eos: number[], choice: Choice, options:
   return {
     async prefill(prompts) {
       const length = Math.max(...prompts.map(prompt => prompt.ids.length - 1))
-      const pixels = joinPixels(prompts)
+      const seen = prompts.flatMap(({ vision }) => (vision ? [vision] : []))
       if (length === 0) return prompts.map(() => ({ tensors: [], row: 0, width: 0, from: 0, length: 0 }))
-      const opened = await session(pixels ? 'images' : 'text', () => buildPrefill(parts, pixels !== undefined))
-      const made = await opened.run({ ...promptFeeds(prompts, length), ...(pixels && { pixel_values: pixels }) })
+      const opened = await session(seen.length ? 'images' : 'text', () => buildPrefill(parts, seen.length > 0))
+      const made = await opened.run({ ...promptFeeds(prompts, length, axes), ...(seen.length > 0 && joinVision(seen)) })
       const tensors = names.map(i => made[presentOf(i)].data)
       return prompts.map(({ ids }, row) => {
         const own = ids.length - 1
@@ -88,8 +93,8 @@ export function openRunner(parts: Parts, eos: number[], choice: Choice, options:
       return {
         tokens,
         logprobs: rows.map((_, row) => column(made.logprobs.data, row).slice(0, tokens[row].length)),
-        caches: rows.map(({ position }, row) => [
-          { tensors: packed, row, width, from: width - position, length: position },
+        caches: rows.map(({ length }, row) => [
+          { tensors: packed, row, width, from: width - length, length },
           { tensors: recent, row, width: taken, from: 0, length: taken },
         ]),
       }
@@ -108,30 +113,33 @@ function openFused(graph: Graph, options: SessionOptions): Promise<Session> {
 
 const int64 = (shape: number[], data: BigInt64Array): HostTensor => ({ dtype: 'int64', shape, data })
 
-/** Left-padded ids, mask and positions of prompts without their last tokens; (B, T) each. */
-function promptFeeds(prompts: Prompt[], length: number): Record<string, HostTensor> {
-  const [ids, mask, positions] = [0, 0, 1].map(fill => new BigInt64Array(prompts.length * length).fill(BigInt(fill)))
+/** Left-padded ids, mask (B, T) and positions ((axes,) B, T) of prompts without their last tokens. */
+function promptFeeds(prompts: Prompt[], length: number, axes?: number): Record<string, HostTensor> {
+  const size = prompts.length * length
+  const [ids, mask] = [0, 0].map(() => new BigInt64Array(size))
+  const places = new BigInt64Array(size * (axes ?? 1)).fill(1n)
   prompts.forEach((prompt, row) => {
     const own = prompt.ids.length - 1
     const start = (row + 1) * length - own
     for (let i = 0; i < own; i++) {
       ids[start + i] = BigInt(prompt.ids[i])
       mask[start + i] = 1n
-      positions[start + i] = BigInt(i)
+      for (let axis = 0; axis < (axes ?? 1); axis++)
+        places[axis * size + start + i] = BigInt(prompt.positions?.[axis][i] ?? i)
     }
   })
   const shape = [prompts.length, length]
   return {
     input_ids: int64(shape, ids),
     attention_mask: int64(shape, mask),
-    position_ids: int64(shape, positions),
+    position_ids: int64(axes ? [axes, ...shape] : shape, places),
   }
 }
 
 function rowFeeds(rows: RowState[], width: number): Record<string, HostTensor> {
   const mask = new BigInt64Array(rows.length * width)
-  rows.forEach(({ position }, row) => {
-    mask.fill(1n, (row + 1) * width - position, (row + 1) * width)
+  rows.forEach(({ length }, row) => {
+    mask.fill(1n, (row + 1) * width - length, (row + 1) * width)
   })
   const column = (pick: (row: RowState) => number) =>
     int64(
@@ -153,18 +161,4 @@ function uniformFeed(rows: RowState[], steps: number): HostTensor {
     for (let i = 0; i < steps; i++) data[i * rows.length + row] = uniforms[i]
   })
   return { dtype: 'float32', shape: [steps, rows.length], data }
-}
-
-/** The pictures of all prompts, in order; undefined where there are none. */
-function joinPixels(prompts: Prompt[]): HostTensor | undefined {
-  const parts = prompts.flatMap(({ pixels }) => pixels ?? [])
-  if (parts.length < 2) return parts[0]
-  const data = new Float32Array(parts.reduce((sum, part) => sum + part.data.length, 0))
-  let at = 0
-  for (const part of parts) {
-    data.set(part.data as Float32Array, at)
-    at += part.data.length
-  }
-  const count = parts.reduce((sum, part) => sum + part.shape[0], 0)
-  return { dtype: 'float32', shape: [count, ...parts[0].shape.slice(1)], data }
 }

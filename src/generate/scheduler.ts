@@ -80,6 +80,7 @@ export async function* schedule(
       row.done.logprob += logprobs[i].reduce((a, b) => a + b, 0)
       row.budget -= tokens[i].length
       row.position += tokens[i].length
+      row.length += tokens[i].length
       row.last = tokens[i].at(-1)!
       row.cache = after[i]
       if (row.budget === 0 || stops.has(row.last)) results[row.index] = row.done
@@ -92,16 +93,17 @@ export async function* schedule(
 
 /** The rows that run next: the shortest, which so catch up with the others, and those of like length. */
 function alike(rows: Row[], { batch, slack }: Shape): Row[] {
-  const byLength = rows.toSorted((a, b) => a.position - b.position || a.index - b.index)
-  const limit = byLength[0]?.position + slack
-  return byLength.slice(0, batch).filter(row => row.position <= limit)
+  const byLength = rows.toSorted((a, b) => a.length - b.length || a.index - b.index)
+  const limit = byLength[0]?.length + slack
+  return byLength.slice(0, batch).filter(row => row.length <= limit)
 }
 
 const begin = (work: Work, index: number, cache: Piece): Row => ({
   index,
   cache: cache.length ? [cache] : [],
   last: work.prompt.ids.at(-1)!,
-  position: work.prompt.ids.length - 1,
+  length: work.prompt.ids.length - 1,
+  position: work.prompt.positions?.[0].at(-1) ?? work.prompt.ids.length - 1,
   budget: work.budget,
   draw: work.draw,
   uniforms: new Float32Array(0),

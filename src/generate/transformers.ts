@@ -40,12 +40,17 @@ export async function transformersGenerator({
         yield item
         continue
       }
-      const { ids, pixels, budget } = item
+      const { ids, vision = {}, budget } = item
       const int64 = (values: number[]) => new Tensor('int64', BigInt64Array.from(values, BigInt), [1, values.length])
       const output = (await model.generate({
         input_ids: int64(ids),
         attention_mask: int64(ids.map(() => 1)),
-        ...(pixels && { pixel_values: new Tensor('float32', pixels.data as Float32Array, pixels.shape) }),
+        ...Object.fromEntries(
+          Object.entries(vision).map(([name, { dtype, data, shape }]) => [
+            name === 'grid_thw' ? 'image_grid_thw' : name, // the graph's name of it and transformers.js' own
+            new Tensor(dtype as 'float32', data as Float32Array, shape),
+          ]),
+        ),
         max_new_tokens: budget,
         ...choice,
       } as never)) as { data: BigInt64Array }

@@ -57,12 +57,19 @@ export async function eosOf(path: string, config: Config, generation: Record<str
     if (typeof held === 'number') return [held]
     if (Array.isArray(held) && held.length > 0) return held as number[]
   }
-  type Tokenizer = { added_tokens?: { id: number; content: string }[] }
-  const [settings, tokenizer] = [
-    await readJson(path, 'tokenizer_config.json'),
-    await readJson<Tokenizer>(path, 'tokenizer.json'),
-  ]
+  const settings = await readJson(path, 'tokenizer_config.json')
   const token = settings?.eos_token as string | { content: string } | undefined
   const content = typeof token === 'object' ? token?.content : token
-  return (tokenizer?.added_tokens ?? []).filter(added => added.content === content).map(added => added.id)
+  return (await addedTokens(path)).filter(added => added.content === content).map(added => added.id)
+}
+
+/** The token that stands for one feature of a picture. The authors' InternVL names it in the tokenizer alone. */
+export async function imageTokenOf(path: string, config: Config): Promise<number | undefined> {
+  const named = (config.image_token_index ?? config.image_token_id) as number | undefined
+  return named ?? (await addedTokens(path)).find(({ content }) => content === '<IMG_CONTEXT>')?.id
+}
+
+async function addedTokens(path: string): Promise<{ id: number; content: string }[]> {
+  type Tokenizer = { added_tokens?: { id: number; content: string }[] }
+  return (await readJson<Tokenizer>(path, 'tokenizer.json'))?.added_tokens ?? []
 }

@@ -6,7 +6,8 @@
 import { sizeOf, type Tensor } from '../graph/ir.ts'
 import { stream } from '../random.ts'
 import { buildGraphs } from './builders/index.ts'
-import { type SiglipConfig, siglipTower } from './builders/siglip.ts'
+import { SIGLIP } from './builders/siglip.ts'
+import { type VitConfig, vit } from './builders/vit.ts'
 import type { Config } from './config.ts'
 import { wholeFolder, writeBuilt, writeFiles, writeWeights } from './write.ts'
 
@@ -54,10 +55,10 @@ export function shapesOf(config: Config): Map<string, number[]> {
     return { dtype: 'float32', shape, file: 'model.safetensors', offset: 0, length: 4 * sizeOf(shape) }
   }
   buildGraphs(config, learn)
-  const vision = config.vision_config as (SiglipConfig & { model_type: string }) | undefined
+  const vision = config.vision_config as (VitConfig & { model_type: string }) | undefined
   if (vision?.model_type === 'siglip_vision_model') {
     // The whole tower is part of the checkpoint, though its last layers and closing norm may go unused.
-    siglipTower(vision, { find: learn, compute: 'float32' }, 'vision_tower.')
+    vit(vision, SIGLIP, { find: learn, compute: 'float32' }, 'vision_tower.')
     for (const kind of ['weight', 'bias']) learn(`vision_tower.post_layernorm.${kind}`, [vision.hidden_size])
   }
   return shapes

@@ -10,8 +10,9 @@ import { join, resolve } from 'node:path'
 import { UserError } from '../errors.ts'
 import type { Model } from '../graph/ir.ts'
 import { modelOf, readModel } from '../graph/proto.ts'
+import { adapted } from './adapter.ts'
 import { buildGraphs, type Find } from './builders/index.ts'
-import { type Config, type Decoder, decoderOf, eosOf, readJson } from './config.ts'
+import { type Config, type Decoder, decoderOf, eosOf, imageTokenOf, readJson } from './config.ts'
 import { resolveModel } from './hub.ts'
 import { type Checkpoint, openCheckpoint } from './safetensors.ts'
 
@@ -39,6 +40,8 @@ export interface ModelFolder {
 export interface FolderOptions {
   /** Which of the Hub's variants: `fp16` reads `decoder_model_merged_fp16.onnx`. Default: the one without a suffix. */
   dtype?: string
+  /** A PEFT adapter that its graphs are to have. */
+  adapter?: string
   /** Build the graphs from the checkpoint, whatever `onnx/` has; of a Hub id, fetch the checkpoint. */
   checkpoint?: boolean
 }
@@ -58,8 +61,8 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
   const checkpoint = await openCheckpoint(path)
   const ready = !options.checkpoint && existsSync(join(path, 'onnx'))
   const source = ready ? await files(path, kind, options) : built(path, config, checkpoint)
-  const imageToken = (config.image_token_index ?? config.image_token_id) as number | undefined
-  return {
+  const imageToken = kind === 'vlm' ? await imageTokenOf(path, config) : undefined
+  const folder: ModelFolder = {
     path,
     config,
     generationConfig,
@@ -71,6 +74,7 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
     ...(checkpoint && { checkpoint }),
     ...source,
   }
+  return options.adapter ? adapted(folder, options.adapter) : folder
 }
 
 type Source = Pick<ModelFolder, 'onnx' | 'graph'>
@@ -123,8 +127,18 @@ export function weightsOf(checkpoint: Checkpoint, path: string): Find {
   }
 }
 
-/** Before transformers 5 the tower stood one level deeper. */
-export const classic = (name: string) => name.replace(/^vision_tower\./, 'vision_tower.vision_model.')
+/** Beginnings of names as builders have them, and as some checkpoints do. */
+const OTHERS: [string, string][] = [
+  ['vision_tower.', 'vision_tower.vision_model.'], // LLaVA's, before transformers 5
+  ['visual.', 'model.visual.'], // Qwen2-VL's, under the names of PyTorch's modules
+  ['model.', 'model.language_model.'],
+]
+
+/** The other name that a checkpoint may have for a tensor. */
+export function classic(name: string): string {
+  const [from, to] = OTHERS.find(([start]) => name.startsWith(start)) ?? ['', '']
+  return to + name.slice(from.length)
+}
 
 function once<K, V>(cache: Map<K, V>, key: K, make: () => V): V {
   if (!cache.has(key)) cache.set(key, make())

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import { UserError } from '../errors.ts'
 import type { Chat, Message } from '../models/chat.ts'
+import type { Vision } from '../models/pictures/pictures.ts'
 import type { Sequence } from './micro.ts'
 import type { Example } from './rows.ts'
 
@@ -26,9 +27,10 @@ interface Entry {
   targets: number
   weight: number
   images: unknown[]
+  positions?: number[][]
 }
 
-/** Floats of pictures that are kept. */
+/** Numbers of pictures that are kept. */
 const KEPT = 1 << 26
 
 export class Dataset {
@@ -36,9 +38,8 @@ export class Dataset {
   /** Examples left out because they are longer than `maxLength`. */
   tooLong = 0
   private readonly hash = createHash('sha256')
-  private readonly pixels = new Map<unknown, Float32Array[]>()
+  private readonly seen = new Map<Entry, Vision>()
   private kept = 0
-  private standIn?: Uint8Array
 
   constructor(private readonly options: DatasetOptions) {}
 
@@ -59,16 +60,14 @@ export class Dataset {
   async add(example: Example): Promise<void> {
     const { messages, weight, images } = example
     const pictures = await Promise.all(images.map(this.options.load))
-    // A picture becomes as many tokens as any other, so the first one stands in for all until pixels are needed.
-    this.standIn ??= pictures[0]
-    const { ids, learnt } = await this.tokens(messages, images.map(() => this.standIn!), example.id) // biome-ignore format: one thought
+    const { ids, learnt, positions } = await this.tokens(messages, pictures, example.id)
     if (ids.length > this.options.maxLength) {
       this.tooLong++
       return
     }
     const targets = learnt.reduce((sum, flag) => sum + flag, 0)
     this.hash.update(Int32Array.from(ids)).update(learnt).update(String(weight))
-    this.entries.push({ ids: Int32Array.from(ids), learnt, targets, weight, images })
+    this.entries.push({ ids: Int32Array.from(ids), learnt, targets, weight, images, positions })
   }
 
   /**
@@ -80,8 +79,8 @@ export class Dataset {
     let next = 0
     const sequence = async (index: number, weight: number): Promise<Sequence> => {
       const entry = this.entries[index]
-      const pixels = entry.images.length > 0 ? await this.pixelsOf(entry) : []
-      return { ids: entry.ids, learnt: entry.learnt, weight, pixels }
+      const vision = entry.images.length > 0 ? await this.visionOf(entry) : undefined
+      return { ids: entry.ids, learnt: entry.learnt, positions: entry.positions, weight, vision }
     }
     return Promise.all(
       micro.map(indices => Promise.all(indices.map(index => sequence(index, weights[next++])))), // all are decoded at once
@@ -93,9 +92,9 @@ export class Dataset {
     const upTo = (count: number, generation: boolean) => {
       const part = messages.slice(0, count)
       const shown = part.reduce((sum, { images = 0 }) => sum + images, 0)
-      return this.options.chat.encode(part, pictures.slice(0, shown), { generation })
+      return this.options.chat.encode(part, pictures.slice(0, shown), { generation, blind: true })
     }
-    const { ids } = await upTo(messages.length, false)
+    const { ids, positions } = await upTo(messages.length, false)
     const learnt = new Uint8Array(ids.length)
     let end = 0
     for (const [turn, { role }] of messages.entries()) {
@@ -111,34 +110,36 @@ export class Dataset {
       end = lastOf(said, this.options.eos, asked.length)
       learnt.fill(1, asked.length, end)
     }
-    return { ids: ids.slice(0, end), learnt: learnt.slice(0, end) }
+    return {
+      ids: ids.slice(0, end),
+      learnt: learnt.slice(0, end),
+      positions: positions?.map(axis => axis.slice(0, end)),
+    }
   }
 
-  private async pixelsOf(entry: Entry): Promise<Float32Array[]> {
-    const found = this.pixels.get(entry)
+  private async visionOf(entry: Entry): Promise<Vision> {
+    const found = this.seen.get(entry)
     if (found) {
-      this.pixels.delete(entry) // to the end: the last to be forgotten
-      this.pixels.set(entry, found)
+      this.seen.delete(entry) // to the end: the last to be forgotten
+      this.seen.set(entry, found)
       return found
     }
     const pictures = await Promise.all(entry.images.map(this.options.load))
     const message: Message = { role: 'user', text: '', images: pictures.length }
-    const { pixels } = await this.options.chat.encode([message], pictures, { generation: false })
-    if (!pixels) throw new Error('a model that takes no pictures was given some')
-    const [count, ...shape] = pixels.shape
-    const size = shape.reduce((a, b) => a * b, 1)
-    const data = pixels.data as Float32Array
-    const each = Array.from({ length: count }, (_, i) => data.slice(i * size, (i + 1) * size))
-    this.pixels.set(entry, each)
-    this.kept += data.length
-    for (const [old, held] of this.pixels) {
-      if (this.kept <= KEPT) break
-      this.pixels.delete(old)
-      this.kept -= held.length * size
+    const { vision } = await this.options.chat.encode([message], pictures, { generation: false })
+    if (!vision) throw new Error('a model that takes no pictures was given some')
+    this.seen.set(entry, vision)
+    this.kept += weightOf(vision)
+    for (const [old, held] of this.seen) {
+      if (this.kept <= KEPT || old === entry) break
+      this.seen.delete(old)
+      this.kept -= weightOf(held)
     }
-    return each
+    return vision
   }
 }
+
+const weightOf = (vision: Vision) => Object.values(vision).reduce((sum, { data }) => sum + data.length, 0)
 
 /** The end (exclusive) of the last of `tokens` at or after `from`; the end of `ids` where there is none. */
 function lastOf(ids: number[], tokens: number[], from: number): number {

@@ -25,7 +25,7 @@ export function forward(body: Graph, parts: Parts, micro: Micro): { loss: string
   const shape = body.op('Concat', [rows, length], { axis: 0 })
   const positions = body.op('Range', [body.ints(0), body.op('Squeeze', [length, body.ints([0])]), body.ints(1)])
   const bindings: Record<string, string> = {
-    position_ids: body.op('Expand', [positions, shape]), // (B, T)
+    position_ids: micro.axes ?? body.op('Expand', [positions, shape]), // (axes, B, T) or (B, T)
     // Padding stands on the right, where no real token looks: every token may be called real.
     attention_mask: body.op('Expand', [body.ints([1]), shape]), // (B, T)
     num_logits_to_keep: body.ints(0),
@@ -46,10 +46,10 @@ export function forward(body: Graph, parts: Parts, micro: Micro): { loss: string
 function embeddings(body: Graph, { embed_tokens, vision_encoder }: Parts, micro: Micro): string {
   if (!embed_tokens) throw new Error('a decoder that takes inputs_embeds needs embed_tokens beside it')
   const text = inline(body, embed_tokens, { input_ids: micro.ids }, 'embed/').inputs_embeds
-  if (!vision_encoder || !micro.pixels || !micro.places) return text
+  if (!vision_encoder || !micro.vision || !micro.places) return text
   const [, , width] = body.shape(text)!
-  const { image_features } = inline(body, vision_encoder, { pixel_values: micro.pixels }, 'vision/')
-  const flat = body.op('Reshape', [image_features, body.ints([-1, Number(width)])]) // (I·patches, D)
+  const { image_features } = inline(body, vision_encoder, micro.vision, 'vision/')
+  const flat = body.op('Reshape', [image_features, body.ints([-1, Number(width)])]) // (features, D)
   const count = body.op('Shape', [micro.places])
   const used = body.op('Slice', [flat, body.ints([0]), count, body.ints([0])]) // a dummy picture falls away here
   body.types.set(used, { dtype: 'float32', shape: ['P', width] })

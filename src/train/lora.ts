@@ -1,12 +1,13 @@
 /**
- * Low-rank adapters (Hu et al. 2021): every product x Wᵀ whose weight is a target becomes x Wᵀ + s · (x Aᵀ) Bᵀ with
- * s = alpha / rank; A (rank, in) and B (out, rank) are trained and W is not. B starts at zero, so the first step starts
- * at the model. Left out: dropout, and adapters on embeddings, norms and the vision tower.
+ * Low-rank adapters (Hu et al. 2021) from nothing: A (rank, in) and B (out, rank) beside every target weight W are
+ * trained and W is not. B starts at zero, so the first step starts at the model. Left out: dropout, and adapters on
+ * embeddings, norms and the vision tower.
  */
 
-import { Graph, type Node, type Tensor } from '../graph/ir.ts'
+import { Graph, type Tensor } from '../graph/ir.ts'
 import { modelOf } from '../graph/proto.ts'
 import { type HostTensor, openSession } from '../graph/session.ts'
+import { beside } from '../models/lora.ts'
 import { stream } from '../random.ts'
 
 export interface LoraOptions {
@@ -28,50 +29,15 @@ export interface Adapter {
 
 /** The graph with adapters beside its target weights. */
 export function withAdapters(graph: Graph, options: LoraOptions): { graph: Graph; adapters: Adapter[] } {
-  const result = new Graph(graph.name)
-  for (const input of graph.inputs) result.input(input, graph.type(input).dtype, graph.shape(input)!)
-  for (const [name, tensor] of graph.initializers) result.weight(name, tensor)
-  for (const [name, integers] of graph.known) result.known.set(name, integers)
-  const makers = graph.producers()
   const adapters: Adapter[] = []
-  for (const node of graph.nodes) {
-    const weight = targetOf(graph, node, makers)
-    if (!weight) {
-      result.add(node)
-      continue
-    }
-    const adapter = fresh(weight, graph.shape(weight) as number[], options)
+  const scale = options.alpha / options.rank
+  const adapted = beside(graph, (weight, shape) => {
+    if (!TARGETS.some(target => weight.endsWith(`.${target}.weight`))) return undefined
+    const adapter = fresh(weight, shape, options)
     adapters.push(adapter)
-    for (const { name, start } of [adapter.a, adapter.b]) result.weight(name, start)
-    const [output] = node.outputs
-    const plain = `${output}/plain`
-    result.add({ ...node, outputs: [plain] })
-    const times = (x: string, name: string) =>
-      result.op('MatMul', [x, result.op('Transpose', [name], { perm: [1, 0] })])
-    const low = times(times(node.inputs[0], adapter.a.name), adapter.b.name) // (…, in) → (…, rank) → (…, out)
-    const scaled = result.op('Mul', [low, result.scalar(options.alpha / options.rank)])
-    result.add({
-      op: 'Add',
-      domain: '',
-      name: `${output}/adapted`,
-      inputs: [plain, scaled],
-      outputs: [output],
-      attrs: {},
-    })
-  }
-  result.outputs = [...graph.outputs]
-  return { graph: result, adapters }
-}
-
-/** The weight W of a node MatMul(x, Transpose(W)) where W is a target, stored in another dtype perhaps. */
-function targetOf(graph: Graph, node: Node, makers: Map<string, Node>): string | undefined {
-  if (node.op !== 'MatMul') return undefined
-  const transpose = makers.get(node.inputs[1])
-  const given = transpose?.op === 'Transpose' ? transpose.inputs[0] : ''
-  const cast = makers.get(given)
-  const weight = cast?.op === 'Cast' ? cast.inputs[0] : given
-  if (!weight || !graph.initializers.has(weight)) return undefined
-  return TARGETS.some(target => weight.endsWith(`.${target}.weight`)) ? weight : undefined
+    return { ...adapter, scale }
+  })
+  return { graph: adapted, adapters }
 }
 
 /** A uniform in ±1/√in, as PEFT has it (Kaiming with a = √5); B zero. */

@@ -3,22 +3,31 @@
  * each one starts. The Loop's body cuts its own out, so micro-batches may have different padded shapes.
  */
 
-import type { Dim, Graph } from '../graph/ir.ts'
+import type { Dim, DType, Graph } from '../graph/ir.ts'
 import type { HostTensor } from '../graph/session.ts'
+import { joinVision, type Vision } from '../models/pictures/pictures.ts'
+
+/** What the trainer has to know of how a model sees. */
+export interface Eyes {
+  /** The vision graph's inputs; the first dim of each goes over pictures, tiles or patches. */
+  inputs: { name: string; dtype: DType; shape: Dim[] }[]
+  /** The token that stands for a feature of a picture. */
+  token: number
+  /** A blank picture, for micro-batches without any. */
+  blank: Vision
+}
+
+/** How a model reads: with eyes or without, and how many position ids a token has (absent: one). */
+export interface Reading {
+  eyes?: Eyes
+  axes?: number
+}
 
 /** Columns of the table, one row a micro-batch. */
-const COLUMNS = [
-  'rows',
-  'length',
-  'ids',
-  'targets',
-  'targetsEnd',
-  'images',
-  'imagesEnd',
-  'places',
-  'placesEnd',
-] as const
-type Column = (typeof COLUMNS)[number]
+const columnsOf = ({ eyes }: Reading): string[] => [
+  ...['rows', 'length', 'ids', 'targets', 'targetsEnd', 'places', 'placesEnd'],
+  ...(eyes?.inputs ?? []).flatMap(({ name }) => [name, `${name}End`]),
+]
 
 /** A sequence as the trainer holds it. */
 export interface Sequence {
@@ -28,8 +37,10 @@ export interface Sequence {
   learnt: Uint8Array
   /** What each learnt token weighs in the loss of this step. */
   weight: number
-  /** Pictures, made ready: (C, H, W) each. */
-  pixels: Float32Array[]
+  /** What the vision graph takes of its pictures. */
+  vision?: Vision
+  /** (axes, T), where the model has several. */
+  positions?: number[][]
 }
 
 /** What a body sees of its micro-batch. */
@@ -45,34 +56,41 @@ export interface Micro {
   labels: string
   /** (R,) float32 */
   weights: string
-  /** (I, C, H, W), at least one picture */
-  pixels?: string
-  /** Where in the B·T positions each picture token stands, in order: (I·patches,) int64; empty if the picture is a dummy */
+  /** Position ids (axes, B, T), where the model has several axes */
+  axes?: string
+  /** The vision graph's inputs by name, of one picture at least */
+  vision?: Record<string, string>
+  /** Where in the B·T positions each picture token stands, in order: (features,) int64; empty if the picture is a blank */
   places?: string
 }
 
-/** Declares the flat inputs on the outer graph. `picture` is (C, H, W), or absent for text. */
-export function declare(outer: Graph, picture?: number[]): void {
-  outer.input('micro.table', 'int64', ['M', COLUMNS.length])
+/** Declares the flat inputs on the outer graph. */
+export function declare(outer: Graph, reading: Reading): void {
+  const { eyes, axes } = reading
+  outer.input('micro.table', 'int64', ['M', columnsOf(reading).length])
   outer.input('micro.ids', 'int64', ['all ids'])
   outer.input('micro.positions', 'int64', ['all targets'])
   outer.input('micro.labels', 'int64', ['all targets'])
   outer.input('micro.weights', 'float32', ['all targets'])
-  if (!picture) return
-  outer.input('micro.pixels', 'float32', ['all images', ...picture])
+  if (axes) outer.input('micro.axes', 'int64', [axes, 'all ids'])
+  if (!eyes) return
+  for (const { name, dtype, shape } of eyes.inputs)
+    outer.input(`micro.${name}`, dtype, [`all ${name}`, ...shape.slice(1)])
   outer.input('micro.places', 'int64', ['all places'])
 }
 
 /** Cuts micro-batch number `index` (int64 scalar) out of the flat inputs, inside the Loop's body. */
-export function cut(body: Graph, index: string, picture?: number[]): Micro {
+export function cut(body: Graph, index: string, reading: Reading): Micro {
+  const { eyes, axes } = reading
+  const columns = columnsOf(reading)
   const row = body.op('Gather', ['micro.table', index]) // (columns,)
-  const parts = body.many('Split', [row], COLUMNS.length, { axis: 0, num_outputs: COLUMNS.length })
-  const at = (column: Column) => parts[COLUMNS.indexOf(column)]
+  const parts = body.many('Split', [row], columns.length, { axis: 0, num_outputs: columns.length })
+  const at = (column: string) => parts[columns.indexOf(column)]
   // Sizes get names, so that shapes that are equal are known to be.
   body.known.set(at('rows'), ['B'])
   body.known.set(at('length'), ['T'])
-  const piece = (flat: string, start: string, end: string, shape: Dim[]) => {
-    const value = body.op('Slice', [flat, start, end, body.ints([0])])
+  const piece = (flat: string, start: string, end: string, shape: Dim[], axis = 0) => {
+    const value = body.op('Slice', [flat, start, end, body.ints([axis])])
     body.types.set(value, { dtype: body.type(flat).dtype, shape })
     return value
   }
@@ -80,6 +98,13 @@ export function cut(body: Graph, index: string, picture?: number[]): Micro {
   const end = body.op('Add', [at('ids'), body.op('Mul', [rows, length])])
   const flat = piece('micro.ids', at('ids'), end, ['B*T'])
   const ids = body.op('Reshape', [flat, body.op('Concat', [rows, length], { axis: 0 })])
+  const positions = () =>
+    body.op('Reshape', [
+      piece('micro.axes', at('ids'), end, [axes!, 'B*T'], 1),
+      body.op('Concat', [body.ints([axes!]), rows, length], { axis: 0 }),
+    ])
+  const seen = ({ name, shape }: Eyes['inputs'][number]) =>
+    [name, piece(`micro.${name}`, at(name), at(`${name}End`), [`some ${name}`, ...shape.slice(1)])] as const
   const target = (name: string) => piece(name, at('targets'), at('targetsEnd'), ['R'])
   return {
     ids,
@@ -88,8 +113,9 @@ export function cut(body: Graph, index: string, picture?: number[]): Micro {
     positions: target('micro.positions'),
     labels: target('micro.labels'),
     weights: target('micro.weights'),
-    ...(picture && {
-      pixels: piece('micro.pixels', at('images'), at('imagesEnd'), ['I', ...picture]),
+    ...(axes && { axes: positions() }),
+    ...(eyes && {
+      vision: Object.fromEntries(eyes.inputs.map(seen)),
       places: piece('micro.places', at('places'), at('placesEnd'), ['P']),
     }),
   }
@@ -106,60 +132,57 @@ export interface Load {
   padded: number
 }
 
-/**
- * Lays micro-batches out. Without pictures in a micro-batch a blank one stands in, which nothing looks at.
- *
- * @param picture (C, H, W) and the token that stands for a patch, for models that see
- */
-export function lay(micro: Sequence[][], picture?: { shape: number[]; token: number }): Load {
+/** Lays micro-batches out. Without pictures in a micro-batch a blank one stands in, which nothing looks at. */
+export function lay(micro: Sequence[][], reading: Reading): Load {
+  const { eyes, axes = 0 } = reading
   const lengths = micro.map(batch => Math.max(...batch.map(s => s.ids.length)))
   const padded = micro.reduce((sum, batch, m) => sum + batch.length * lengths[m], 0)
   const ids = new BigInt64Array(padded)
-  const [positions, labels, weights, places]: [number[], number[], number[], number[]] = [[], [], [], []]
-  const pixels: Float32Array[] = []
+  const places = new BigInt64Array(axes * padded)
+  const [positions, labels, weights, seats]: [number[], number[], number[], number[]] = [[], [], [], []]
+  const seen: Vision[] = []
+  const counts = Object.fromEntries((eyes?.inputs ?? []).map(({ name }) => [name, 0]))
+  const look = (vision: Vision) => {
+    seen.push(vision)
+    for (const name of Object.keys(counts)) counts[name] += vision[name].shape[0]
+  }
   const table: number[] = []
   let [start, tokens] = [0, 0]
-  const blank = picture && new Float32Array(picture.shape.reduce((a, b) => a * b, 1))
   micro.forEach((batch, m) => {
-    const [targets, images, seats] = [positions.length, pixels.length, places.length]
+    const at: Record<string, number> = { rows: batch.length, length: lengths[m], ids: start }
+    Object.assign(at, { targets: positions.length, places: seats.length, ...counts })
     batch.forEach((sequence, b) => {
       const offset = b * lengths[m]
       tokens += sequence.ids.length
       sequence.ids.forEach((id, t) => {
         ids[start + offset + t] = BigInt(id)
-        if (id === picture?.token) places.push(offset + t)
+        for (let axis = 0; axis < axes; axis++)
+          places[axis * padded + start + offset + t] = BigInt(sequence.positions?.[axis][t] ?? t)
+        if (id === eyes?.token) seats.push(offset + t)
         if (t === 0 || !sequence.learnt[t]) return
         positions.push(offset + t - 1)
         labels.push(id)
         weights.push(sequence.weight)
       })
-      pixels.push(...sequence.pixels)
+      if (sequence.vision) look(sequence.vision)
     })
-    if (blank && pixels.length === images) pixels.push(blank)
-    const at: Record<Column, number> = {
-      rows: batch.length,
-      length: lengths[m],
-      ids: start,
-      targets,
-      targetsEnd: positions.length,
-      images,
-      imagesEnd: pixels.length,
-      places: seats,
-      placesEnd: places.length,
-    }
-    table.push(...COLUMNS.map(column => at[column]))
+    if (eyes && batch.every(({ vision }) => !vision)) look(eyes.blank)
+    Object.assign(at, { targetsEnd: positions.length, placesEnd: seats.length })
+    for (const [name, count] of Object.entries(counts)) at[`${name}End`] = count
+    table.push(...columnsOf(reading).map(column => at[column]))
     start += batch.length * lengths[m]
   })
   const feeds: Record<string, HostTensor> = {
-    'micro.table': int64(table, [micro.length, COLUMNS.length]),
+    'micro.table': int64(table, [micro.length, columnsOf(reading).length]),
     'micro.ids': { dtype: 'int64', shape: [padded], data: ids },
     'micro.positions': int64(positions),
     'micro.labels': int64(labels),
     'micro.weights': { dtype: 'float32', shape: [weights.length], data: Float32Array.from(weights) },
   }
-  if (picture) {
-    feeds['micro.pixels'] = { dtype: 'float32', shape: [pixels.length, ...picture.shape], data: joined(pixels) }
-    feeds['micro.places'] = int64(places)
+  if (axes) feeds['micro.axes'] = { dtype: 'int64', shape: [axes, padded], data: places }
+  if (eyes) {
+    feeds['micro.places'] = int64(seats)
+    for (const [name, tensor] of Object.entries(joinVision(seen))) feeds[`micro.${name}`] = tensor
   }
   return { feeds, targets: labels.length, tokens, padded }
 }
@@ -169,13 +192,3 @@ const int64 = (values: number[], shape = [values.length]): HostTensor => ({
   shape,
   data: BigInt64Array.from(values, BigInt),
 })
-
-function joined(parts: Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
-}

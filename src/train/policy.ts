@@ -7,9 +7,11 @@ import { UserError } from '../errors.ts'
 import type { Graph, Tensor } from '../graph/ir.ts'
 import type { HostTensor } from '../graph/session.ts'
 import { type ModelFolder, openFolder } from '../models/folder.ts'
+import { openPictures, positionAxes } from '../models/pictures/pictures.ts'
 import { loadTensor } from '../models/safetensors.ts'
 import type { Parts } from './forward.ts'
 import { type Adapter, type LoraOptions, withAdapters } from './lora.ts'
+import type { Reading } from './micro.ts'
 import { decays, type Trained } from './step.ts'
 
 export interface PolicyOptions {
@@ -22,8 +24,7 @@ export interface Policy {
   trained: Trained[]
   /** With LoRA: what stands beside which weight. */
   adapters: Adapter[]
-  /** (C, H, W) and the token that stands for a patch, where the model sees. */
-  picture?: { shape: number[]; token: number }
+  reading: Reading
 }
 
 /** Weights of the bridge from tower to backbone, in the architectures' several names. */
@@ -34,20 +35,20 @@ export async function openPolicy(folder: ModelFolder, { trainVision, lora }: Pol
   const names = folder.kind === 'vlm' ? (['vision_encoder', 'embed_tokens', 'decoder_model_merged'] as const) : (['model'] as const) // biome-ignore format: one thought
   const source = await inSingle(folder)
   for (const name of names) parts[name] = (await source.graph(name)).graph
-  const picture = parts.vision_encoder && pictureOf(parts.vision_encoder, folder)
+  const reading = await readingOf(parts, folder)
   if (lora) {
     const which = parts.decoder_model_merged ? 'decoder_model_merged' : 'model'
     const { graph, adapters } = withAdapters(parts[which]!, lora)
     if (adapters.length === 0) throw new UserError(`--lora: ${folder.path} has no weight that takes an adapter`)
     const trained = adapters.flatMap(({ a, b }) => [a, b]).map(({ name, start }) => ({ name, start, decays: true }))
-    return { parts: { ...parts, [which]: graph }, trained, adapters, picture }
+    return { parts: { ...parts, [which]: graph }, trained, adapters, reading }
   }
   const weights = new Map<string, Tensor>()
   for (const part of [parts.embed_tokens, parts.decoder_model_merged, parts.model]) collect(weights, part)
   collect(weights, parts.vision_encoder, name => trainVision || PROJECTOR.test(name))
   if (weights.size === 0) throw new UserError(`${folder.path}: no trainable weights in its graphs (quantized?)`)
   const trained = [...weights].map(([name, start]) => ({ name, start, decays: decays(name, start.shape) }))
-  return { parts, trained, adapters: [], picture }
+  return { parts, trained, adapters: [], reading }
 }
 
 /** Graphs that compute in half precision give way to those of their checkpoint that do not: gradients would vanish. */
@@ -69,9 +70,18 @@ function collect(into: Map<string, Tensor>, part: Graph | undefined, wanted = (_
   }
 }
 
-function pictureOf(tower: Graph, folder: ModelFolder) {
-  const shape = tower.shape('pixel_values')?.slice(1)
-  if (!shape?.every(size => typeof size === 'number') || folder.imageToken === undefined)
-    throw new UserError(`${folder.path}: training wants a vision encoder whose pictures are all of one size`)
-  return { shape: shape as number[], token: folder.imageToken }
+/** How the model takes pictures and positions. */
+async function readingOf({ vision_encoder: tower, ...parts }: Parts, folder: ModelFolder): Promise<Reading> {
+  const axes = positionAxes((parts.decoder_model_merged ?? parts.model)!)
+  if (!tower) return { axes }
+  if (folder.imageToken === undefined) throw new UserError(`${folder.path}: its config.json names no image token`)
+  const inputs = tower.inputs.map(name => ({ name, dtype: tower.type(name).dtype, shape: tower.shape(name)! }))
+  const blank = await (await openPictures(folder)).vision([WHITE])
+  return { axes, eyes: { inputs, token: folder.imageToken, blank } }
 }
+
+/** A white picture, 32 × 32, as PNG. */
+const WHITE = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAAAAABWESUoAAAAFklEQVR42mP4TwAwjCoYVTCqYKQqAAA/aPwuqUTQyAAAAABJRU5ErkJggg==',
+  'base64',
+)

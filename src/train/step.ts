@@ -13,7 +13,7 @@ import { Graph, type Tensor } from '../graph/ir.ts'
 import { prune } from '../graph/prune.ts'
 import { type AdamW, adamwStep, clipFactor, globalNorm } from './adamw.ts'
 import { forward, type Parts } from './forward.ts'
-import { cut, declare } from './micro.ts'
+import { cut, declare, type Reading } from './micro.ts'
 
 /** A tensor that is trained. */
 export interface Trained {
@@ -27,8 +27,7 @@ export interface Trained {
 export interface StepOptions extends AdamW {
   /** The greatest gradient norm; 0: no clipping. */
   clip: number
-  /** (C, H, W) of a picture, for models that see. */
-  picture?: number[]
+  reading: Reading
 }
 
 /** Matrices decay; norms, biases and other vectors do not (nor do learnt positions of a tower, as in most recipes). */
@@ -42,14 +41,14 @@ export function buildStep(parts: Parts, trained: Trained[], options: StepOptions
     for (const kind of ['first', 'second']) g.input(`${kind}/${name}`, 'float32', start.shape)
     g.input(`sum/${name}`, 'float32', start.shape.map((_, i) => `${name}.${i}`)) // biome-ignore format: one thought
   }
-  declare(g, options.picture)
+  declare(g, options.reading)
   const last = g.input('last', 'bool', [])
   const pace = {
     lr: g.input('lr', 'float32', []),
     correction1: g.input('correction1', 'float32', []),
     correction2: g.input('correction2', 'float32', []),
   }
-  const { sums, loss, logprob } = accumulate(g, parts, trained, options.picture)
+  const { sums, loss, logprob } = accumulate(g, parts, trained, options.reading)
   const ends = finish(g, last, trained, sums, pace, options)
   for (const [name, value] of Object.entries(ends)) g.output(value, name)
   trained.forEach(({ name }, i) => {
@@ -61,13 +60,13 @@ export function buildStep(parts: Parts, trained: Trained[], options: StepOptions
 }
 
 /** The Loop over micro-batches: gradients of θ, loss and log-probability, each summed. */
-function accumulate(g: Graph, parts: Parts, trained: Trained[], picture?: number[]) {
+function accumulate(g: Graph, parts: Parts, trained: Trained[], reading: Reading) {
   const body = new Graph('micro', g)
   const index = body.input('micro/index', 'int64', [])
   const go = body.input('micro/go', 'bool', [])
   const carried = trained.map(({ name }) => body.input(`micro/sum/${name}`, 'float32', g.shape(`sum/${name}`)!))
   const [lossSoFar, logprobSoFar] = ['loss', 'logprob'].map(name => body.input(`micro/${name}`, 'float32', []))
-  const { loss, logprob } = forward(body, parts, cut(body, index, picture))
+  const { loss, logprob } = forward(body, parts, cut(body, index, reading))
   const made = gradients(body, loss, trained.map(({ name }) => name)) // biome-ignore format: one thought
   body.output(body.op('Identity', [go]))
   trained.forEach(({ name }, i) => {

@@ -9,7 +9,7 @@ import { modelOf } from '../graph/proto.ts'
 import type { HostTensor, Session, SessionOptions } from '../graph/session.ts'
 import { openSession } from '../graph/session.ts'
 import { corrections } from './adamw.ts'
-import { lay, type Sequence } from './micro.ts'
+import { lay, type Reading, type Sequence } from './micro.ts'
 import type { Trained } from './step.ts'
 
 export type Tensors = Map<string, HostTensor>
@@ -39,8 +39,7 @@ export interface StepResult {
 
 export interface TrainerOptions {
   betas: [number, number]
-  /** (C, H, W) and the token that stands for a patch, for models that see. */
-  picture?: { shape: number[]; token: number }
+  reading: Reading
 }
 
 /** Seconds that one run should not much exceed. */
@@ -83,7 +82,7 @@ export class Trainer {
     for (let from = 0; from < micro.length; ) {
       const to = this.slice(micro, from)
       const last = to === micro.length
-      const { feeds, targets, tokens, padded } = lay(micro.slice(from, to), this.options.picture)
+      const { feeds, targets, tokens, padded } = lay(micro.slice(from, to), this.options.reading)
       Object.assign(feeds, sums, {
         last: { dtype: 'bool', shape: [], data: Uint8Array.of(last ? 1 : 0) },
         lr: scalar(lr),

@@ -53,7 +53,7 @@ const parts = buildGraphs(
   weights,
 ) as Parts
 const trained: Trained[] = [...started].map(([name, start]) => ({ name, start, decays: decays(name, start.shape) }))
-const settings = { betas: [0.9, 0.95] as [number, number], epsilon: 1e-8, weightDecay: 0.05, clip: 1 }
+const settings = { betas: [0.9, 0.95] as [number, number], epsilon: 1e-8, weightDecay: 0.05, clip: 1, reading: {} }
 const values = new Map(
   trained.map(({ name, start }): [string, HostTensor] => [
     name,
@@ -72,7 +72,6 @@ const sequences: Sequence[] = Array.from({ length: batch }, () => ({
   ids: Int32Array.from({ length }, () => Math.floor(draw() * shape.vocabulary)),
   learnt: Uint8Array.from({ length }, (_, t) => (t < prompt ? 0 : 1)),
   weight,
-  pixels: [],
 }))
 const rows = Math.floor(Number(flags['micro-tokens']) / length)
 const micro: Sequence[][] = []

@@ -144,7 +144,8 @@ test('what cannot be is said', async () => {
   }
   await told({ sampling: { ...sampling, temperature: -1 } }, /--temperature: expected a number of 0/)
   await told({ sampling: { ...sampling, topP: 0 } }, /--top-p: expected/)
-  await told({ adapter: 'x' }, /--adapter x: .* not possible yet/)
+  await told({ adapter: 'x' }, /x: expected a PEFT adapter, found no adapter_config/)
+  await told({ adapter: 'x', engine: 'transformers' }, /transformers.js has no adapters/)
   await told({ model: 'nowhere/to/be/found' }, /nowhere/)
 })
 

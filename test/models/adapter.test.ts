@@ -1,9 +1,11 @@
 /** LoRA adapters pass between PEFT and us. */
 
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { createGenerator } from '../../src/generate/index.ts'
 import type { HostTensor } from '../../src/graph/session.ts'
 import { readAdapter, saveAdapter } from '../../src/models/adapter.ts'
 import { openFolder } from '../../src/models/folder.ts'
@@ -36,9 +38,49 @@ test("PEFT's adapter, merged by W + alpha/r · B A, gives PEFT's logits", async 
   const target = join(scratch(), 'merged')
   await saveFolder(folder, target, merged)
   const given = await inputs('one')
-  const { logits } = await new Runner(await openFolder(target)).run(given)
-  const difference = apart(logits, await tensor('adapted.logits'), given.mask)
-  assert.ok(difference < 1e-4, `logits differ by ${difference}`)
+  const expected = await tensor('adapted.logits')
+  for (const opened of [await openFolder(target), await openFolder(path, { adapter: join(path, 'adapter') })]) {
+    const { logits } = await new Runner(opened).run(given)
+    const difference = apart(logits, expected, given.mask)
+    assert.ok(difference < 1e-4, `logits differ by ${difference}`)
+  }
+  const texts = (options: { model: string; adapter?: string }) => greedy({ ...options, images: [picture] })
+  const plain = await texts({ model: path })
+  const joined = await texts({ model: target })
+  assert.is(await texts({ model: path, adapter: join(path, 'adapter') }), joined)
+  assert.is.not(plain, joined)
+})
+
+const picture = readFileSync('fixtures/golden/models/llava/picture0.png')
+
+async function greedy({ images, ...options }: { model: string; adapter?: string; images: Uint8Array[] }) {
+  const sampling = { seed: 0, temperature: 0, topP: 1, maxTokens: 16 }
+  const generator = await createGenerator({ ...options, device: 'cpu', sampling, quiet: true })
+  const request = { messages: [{ role: 'user' as const, text: 'Q?', images: 1 }], images, keys: ['a'] }
+  for await (const made of generator.generate([request])) {
+    await generator.close()
+    return 'error' in made ? made.error.message : made.text
+  }
+}
+
+test('an adapter of another model is refused by name', async () => {
+  const { path } = await golden('llava')
+  const refusal = async (model: string, adapter: string) => {
+    try {
+      await openFolder(model, { adapter })
+      return 'opened'
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+  const { path: other } = await golden('qwen2')
+  assert.match(await refusal(other, join(path, 'adapter')), /has no weight language_model\.model\.layers\..* to adapt/)
+  assert.match(await refusal(path, path), /found no adapter_config\.json/)
+  const dir = scratch()
+  cpSync(join(path, 'adapter'), dir, { recursive: true })
+  const config = JSON.parse(readFileSync(join(dir, 'adapter_config.json'), 'utf8'))
+  writeFileSync(join(dir, 'adapter_config.json'), JSON.stringify({ ...config, use_dora: true, rank_pattern: {} }))
+  assert.match(await refusal(path, dir), /plain LoRA adapter, got LORA with use_dora$/)
 })
 
 test('ours is written as PEFT writes its own', async () => {

@@ -21,7 +21,9 @@ for (const name of ['qwen2', 'llava']) {
         assert.is(chat.text(turns, { generation }), texts[i])
         const encoded = await chat.encode(turns, pictures, { generation })
         assert.equal(encoded.ids, ids[i])
-        if (encoded.pixels) seen.push(...(encoded.pixels.data as Float32Array))
+        if (encoded.vision) seen.push(...(encoded.vision.pixel_values.data as Float32Array))
+        const { ids: unseen, ...rest } = await chat.encode(turns, pictures, { generation, blind: true })
+        assert.equal([unseen, rest], [ids[i], {}])
       }
       if (!images) continue
       const { data } = await tensor(`${key}.pixel_values`)

@@ -67,11 +67,9 @@ for (const name of ['reasoner', 'policy']) {
       assert.equal([...encoded.ids], row.slice(start, start + encoded.ids.length), question)
       assert.ok(completion.length > 0)
       if (!pixels) continue
-      const size = encoded.pixels!.data.length
-      const [a, b] = [
-        encoded.pixels!.data as Float32Array,
-        pixels.data.subarray(i * size, (i + 1) * size) as Float32Array,
-      ]
+      const { data } = encoded.vision!.pixel_values
+      const size = data.length
+      const [a, b] = [data as Float32Array, pixels.data.subarray(i * size, (i + 1) * size) as Float32Array]
       assert.ok(
         a.every((x, j) => Math.abs(x - b[j]) < 1e-5),
         'pixels',

@@ -132,7 +132,7 @@ test('drift is the distance from the start, relative to it', async () => {
 })
 
 test('only the response is learnt', () => {
-  const { feeds, targets } = lay([[counting(5, 6, 4)]])
+  const { feeds, targets } = lay([[counting(5, 6, 4)]], {})
   assert.is(targets, 2)
   assert.equal(Array.from(feeds['micro.positions'].data, Number), [3, 4]) // the tokens before them predict them
   assert.equal(Array.from(feeds['micro.labels'].data, Number), [9, 10])

@@ -57,7 +57,7 @@ export function tiny(kind: 'text' | 'sees', seed = 1): Tiny {
   const config =
     kind === 'text'
       ? { ...text, model_type: 'qwen2' }
-      : { model_type: 'llava', text_config: { ...text, model_type: 'qwen2' }, vision_config: vision, vision_feature_layer: -1 } // biome-ignore format: one thought
+      : { model_type: 'llava', text_config: { ...text, model_type: 'qwen2' }, vision_config: vision, vision_feature_layer: -1, vision_feature_select_strategy: 'full' } // biome-ignore format: one thought
   const parts = buildGraphs(config as never, weights) as Parts
   const trained = [...made].map(([name, start]) => ({ name, start, decays: decays(name, start.shape) }))
   return { parts, trained, values: valuesOf(trained) }
@@ -75,10 +75,11 @@ export const ADAMW = { betas: [0.9, 0.95] as [number, number], epsilon: 1e-8, we
 
 export function openTiny({ parts, trained, values }: Tiny, options = ADAMW, state?: State): Promise<Trainer> {
   const sees = parts.vision_encoder !== undefined
-  const graph = buildStep(parts, trained, { ...options, ...(sees && { picture: PICTURE }) })
-  const picture = sees ? { shape: PICTURE, token: PATCH } : undefined
+  const inputs = [{ name: 'pixel_values', dtype: 'float32' as const, shape: ['images', ...PICTURE] }]
+  const reading = sees ? { eyes: { inputs, token: PATCH, blank: pictureOf(() => 0) } } : {}
+  const graph = buildStep(parts, trained, { ...options, reading })
   const start = state ?? freshState(trained, new Map(values))
-  return Trainer.open(graph, trained, start, { betas: options.betas, picture }, { threads: 1 })
+  return Trainer.open(graph, trained, start, { betas: options.betas, reading }, { threads: 1 })
 }
 
 /** A sequence that counts upwards from `first`, the first `prompt` tokens of it given; with a picture before it, if asked. */
@@ -88,8 +89,12 @@ export function counting(first: number, length: number, prompt: number, sees = f
   const ids = Int32Array.from([...patches, ...count])
   const learnt = Uint8Array.from(ids, (_, t) => (t < patches.length + prompt ? 0 : 1))
   const draw = stream(first, 'picture')
-  const pixels = sees ? [Float32Array.from({ length: PICTURE.reduce((a, b) => a * b, 1) }, draw)] : []
-  return { ids, learnt, weight: 1, pixels }
+  return { ids, learnt, weight: 1, ...(sees && { vision: pictureOf(draw) }) }
+}
+
+const pictureOf = (draw: () => number) => {
+  const data = Float32Array.from({ length: PICTURE.reduce((a, b) => a * b, 1) }, draw)
+  return { pixel_values: { dtype: 'float32' as const, shape: [1, ...PICTURE], data } }
 }
 
 /** The sequences, each token weighing the same. */
