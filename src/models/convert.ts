@@ -17,7 +17,7 @@ import { resolveModel } from './hub.ts'
 import { quantizeGraph } from './quantize.ts'
 import { type Checkpoint, openCheckpoint } from './safetensors.ts'
 import { bareShards, placeShards } from './shards.ts'
-import { compare, type Difference, type Graphs } from './verify.ts'
+import { compare, type Difference, type Graphs, noisePicture } from './verify.ts'
 import { copyPlain, wholeFolder, writeBuilt, writeFiles, writeGraphs } from './write.ts'
 
 export interface ConvertOptions {
@@ -105,10 +105,12 @@ async function writeQuantized(source: ModelFolder, part: string, compute: Comput
 
 /** Runs the graphs of `part` beside those that the source's weights give in single precision. */
 async function check(source: ModelFolder, part: string, { dtype }: ConvertOptions, compute: Compute) {
-  const { graphs: names, graph, onnx, checkpoint } = await openFolder(part)
+  const folder = await openFolder(part)
+  const { graphs: names, graph, onnx, checkpoint } = folder
   // The CPU has no products in bfloat16: there the weights are tried in single precision.
   const made = compute === 'bfloat16' ? graphsOver(source.config, checkpoint!, part) : { names, graph, onnx }
-  const differences = await compare(graphsOver(source.config, source.checkpoint!, source.path), made)
+  const expected = graphsOver(source.config, source.checkpoint!, source.path)
+  const differences = await compare(expected, made, await noisePicture(folder))
   for (const { output, finite, relative } of differences) {
     if (!finite)
       throw new UserError(`${output}: infinite or no numbers in ${compute}. Take another --dtype or --compute.`)

@@ -1,11 +1,16 @@
 /**
  * Whether two sets of graphs compute the same: the new ones are opened in ONNX Runtime, then both are run, in segments
- * for memory's sake, on the same few tokens and noise for a picture. Towers that want more than pixels are opened only.
+ * for memory's sake, on the same few tokens and, as its processor makes it ready, a picture of noise. Where there is no
+ * processor a tower gets noise for pixels; one that wants more than pixels is then opened only.
  */
 
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Graph, type Model, sizeOf } from '../graph/ir.ts'
 import { type HostTensor, openSession } from '../graph/session.ts'
 import { stream } from '../random.ts'
+import type { ModelFolder } from './folder.ts'
+import { openPictures, type Vision } from './pictures/pictures.ts'
 import { runInSegments } from './segments.ts'
 
 /** A model's graphs, and where their weights lie. */
@@ -27,19 +32,25 @@ export interface Difference {
 }
 
 const TOKENS = 8
+/** Of the picture, in pixels. */
+const SIDE = 64
 /** What symbolic sizes become; others become 1. */
 const SIZES: Record<string, number> = { sequence: TOKENS, 'past+sequence': TOKENS, past: 0 }
 
-/** Runs both and compares what comes out, graph by graph; embeddings go on to the decoder. */
-export async function compare(source: Graphs, made: Graphs): Promise<Difference[]> {
+/**
+ * Runs both and compares what comes out, graph by graph; embeddings go on to the decoder.
+ *
+ * @param vision inputs of the vision graph
+ */
+export async function compare(source: Graphs, made: Graphs, vision: Vision = {}): Promise<Difference[]> {
   const found: Difference[] = []
   for (const name of made.names) {
     const model = await made.graph(name)
     await (await openSession(model, { folder: made.onnx, lean: true, spin: false })).close()
     if (name === 'embed_tokens') continue
-    const run = runnable(model.graph)
+    const run = model.graph.inputs.every(input => input in vision || KNOWN.test(input))
     const same = run
-      ? differenceOf(await output(source, name), await output(made, name))
+      ? differenceOf(await output(source, name, vision), await output(made, name, vision))
       : { relative: 0, finite: true }
     found.push({ output: model.graph.outputs.includes('logits') ? 'logits' : name, ...same, run })
   }
@@ -47,14 +58,25 @@ export async function compare(source: Graphs, made: Graphs): Promise<Difference[
 }
 
 const KNOWN = /^(input_ids|inputs_embeds|attention_mask|position_ids|pixel_values|past_key_values\..*)$/
-const runnable = (graph: Graph) => graph.inputs.every(name => KNOWN.test(name))
+
+/** A square of noise, as the folder's processor gives it to the vision graph; empty where it has no processor. */
+export async function noisePicture(folder: ModelFolder): Promise<Vision> {
+  if (folder.kind === 'lm' || !existsSync(join(folder.path, 'preprocessor_config.json'))) return {}
+  const { default: sharp } = await import('sharp')
+  const next = stream(0, 'verify', 'picture')
+  const pixels = Uint8Array.from({ length: 3 * SIDE * SIDE }, () => 256 * next())
+  const picture = await sharp(pixels, { raw: { width: SIDE, height: SIDE, channels: 3 } })
+    .png()
+    .toBuffer()
+  return (await openPictures(folder)).vision([picture])
+}
 
 /** The first output of a graph. */
-async function output(graphs: Graphs, name: string): Promise<Float32Array> {
+async function output(graphs: Graphs, name: string, vision: Vision): Promise<Float32Array> {
   const { graph } = await graphs.graph(name)
-  const feeds = Object.fromEntries(graph.inputs.map(input => [input, feed(graph, input)]))
+  const feeds = Object.fromEntries(graph.inputs.map(input => [input, vision[input] ?? feed(graph, input)]))
   if (feeds.inputs_embeds && graphs.names.includes('embed_tokens')) {
-    feeds.inputs_embeds = { ...feeds.inputs_embeds, data: await output(graphs, 'embed_tokens') }
+    feeds.inputs_embeds = { ...feeds.inputs_embeds, data: await output(graphs, 'embed_tokens', {}) }
   }
   const wanted = graph.outputs.includes('logits') ? 'logits' : graph.outputs[0]
   return (await runInSegments(graph, feeds, wanted, graphs.onnx)).data as Float32Array

@@ -1,6 +1,6 @@
 /** Checkpoints to model folders and back: what is written, what it computes, and what is refused. */
 
-import { existsSync, lstatSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync } from 'node:fs'
 import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -20,7 +20,9 @@ import { apart, golden, goldenPath, Runner, scratch } from './tiny.ts'
 
 const test = suite('models: convert')
 const dir = scratch()
-const ALL = ['qwen2', 'qwen3', 'llama', 'smollm3', 'internlm2', 'llava']
+/** Those whose goldens the Runner of tiny.ts can follow; architectures.test.ts has the others'. */
+const GOLDEN = ['qwen2', 'qwen3', 'llama', 'smollm3', 'internlm2', 'llava']
+const ALL = readdirSync(goldenPath('.'))
 
 /** The golden's weights alone, without what is not part of a model. */
 async function source(name: string): Promise<string> {
@@ -50,13 +52,15 @@ async function complaint(work: () => Promise<unknown>): Promise<string> {
 
 for (const name of ALL) {
   test(`${name}: graphs over the checkpoint's own bytes, and all of them back`, async () => {
-    const { inputs, tensor } = await golden(name)
     const out = await converted(name, 'same')
     const folder = await openFolder(out)
     assert.is(folder.onnx, join(out, 'onnx'))
-    const given = await inputs('padded')
-    const difference = apart((await new Runner(folder).run(given)).logits, await tensor('padded.logits'), given.mask)
-    assert.ok(difference < 1e-4, `logits differ by ${difference}`)
+    if (GOLDEN.includes(name)) {
+      const { inputs, tensor } = await golden(name)
+      const given = await inputs('padded')
+      const difference = apart((await new Runner(folder).run(given)).logits, await tensor('padded.logits'), given.mask)
+      assert.ok(difference < 1e-4, `logits differ by ${difference}`)
+    }
     const { tensors } = (await openCheckpoint(await source(name)))!
     for (const part of folder.graphs) {
       for (const [key, held] of (await folder.graph(part)).graph.initializers) {
