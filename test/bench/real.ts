@@ -111,19 +111,19 @@ async function makeCheckpoint(): Promise<void> {
 async function measured(name: string, args: string[]): Promise<void> {
   const began = performance.now()
   const child = spawn(process.execPath, ['bin/run.js', ...args], { stdio: ['ignore', 'inherit', 'inherit'] })
-  let peak = 0
+  const peak = { resident: 0, own: 0 }
   const timer = setInterval(() => {
-    peak = Math.max(
-      peak,
-      treeOf(child.pid!).reduce((sum, pid) => sum + residentOf(pid), 0),
-    )
+    const each = treeOf(child.pid!).map(memoryOf)
+    const total = (kind: 'resident' | 'own') => each.reduce((sum, memory) => sum + memory[kind], 0)
+    peak.resident = Math.max(peak.resident, total('resident'))
+    peak.own = Math.max(peak.own, total('own'))
   }, 100)
   const [code] = await once(child, 'close')
   clearInterval(timer)
-  const seconds = (performance.now() - began) / 1000
-  process.stdout.write(
-    `${JSON.stringify({ name, code, seconds: Math.round(seconds), peak_gb: Math.round(peak / 1e4) / 100 })}\n`,
-  )
+  const seconds = Math.round((performance.now() - began) / 1000)
+  const gigabytes = (kb: number) => Math.round(kb / 1e4) / 100
+  const memory = { resident_gb: gigabytes(peak.resident), own_gb: gigabytes(peak.own) }
+  process.stdout.write(`${JSON.stringify({ name, code, seconds, ...memory })}\n`)
   if (code !== 0) process.exit(1)
 }
 
@@ -137,11 +137,13 @@ function treeOf(pid: number): number[] {
   }
 }
 
-/** Kilobytes that are a process' own: pages of files that are mapped can be dropped and are left out. */
-function residentOf(pid: number): number {
+/** Kilobytes: all that is resident, and of that what is the process' own (pages of mapped files can be dropped). */
+function memoryOf(pid: number): { resident: number; own: number } {
   try {
-    return Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0)
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    const read = (field: string) => Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1] ?? 0)
+    return { resident: read('VmRSS'), own: read('RssAnon') }
   } catch {
-    return 0
+    return { resident: 0, own: 0 }
   }
 }
