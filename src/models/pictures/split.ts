@@ -75,17 +75,17 @@ interface Grid {
 /** With the longer side `longest` pixels long. Python's truncations. */
 function scaled({ width, height }: Size, longest: number): Size {
   const shape = width / height
-  if (width >= height) return { width: longest, height: Math.max(1, Math.trunc(longest / shape)) }
-  return { width: Math.max(1, Math.trunc(longest * shape)), height: longest }
+  if (width >= height) return { width: longest, height: Math.trunc(longest / shape) }
+  return { width: Math.trunc(longest * shape), height: longest }
 }
 
 /** As Hugging Face's processors count. Exported for tests. */
 export function gridOf(size: Size, { tile, longest, splits }: Pick<Settings, 'tile' | 'longest' | 'splits'>): Grid {
-  const even = (side: number) => side + (side % 2)
   let first = scaled(size, longest)
-  if (size.width >= size.height) first.height = even(first.height)
-  else first.width = even(first.width)
+  const shorter = size.width >= size.height ? 'height' : 'width'
+  first[shorter] = Math.max(1, first[shorter] + (first[shorter] % 2)) // even
   if (Math.max(first.width, first.height) > MOST) first = scaled(first, MOST)
+  first[shorter] = Math.max(1, first[shorter])
   if (!splits) return { first, whole: { width: tile, height: tile }, rows: 0, columns: 0 }
   const up = (side: number) => Math.ceil(side / tile) * tile
   const shape = first.width / first.height
