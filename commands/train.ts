@@ -1,6 +1,15 @@
 /** `sophia train`: flags → src/sophia/train.ts. */
 import { Flags } from '@oclif/core'
-import { devices, imageFlags, inputArgument, number, rowFlags, SophiaCommand, seedFlag } from '../src/cli.ts'
+import {
+  devices,
+  imageFlags,
+  inputArgument,
+  number,
+  profileFlag,
+  rowFlags,
+  SophiaCommand,
+  seedFlag,
+} from '../src/cli.ts'
 import { UserError } from '../src/errors.ts'
 
 function betasOf(text: string): [number, number] {
@@ -86,6 +95,7 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
     seed: seedFlag,
     device: Flags.option({ options: devices, default: 'auto' as const, description: 'auto: CUDA where it works' })(),
     threads: Flags.integer({ default: 0, min: 0, helpValue: 'N', description: 'on the CPU (default: all cores)' }),
+    profile: { ...profileFlag, helpGroup: undefined },
     log: Flags.string({ helpValue: 'FILE', description: 'where the lines go (default: standard output)' }),
     ...imageFlags,
     from: rowFlags.from,
@@ -126,6 +136,7 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
       device: flags.device,
       threads: flags.threads,
       log: flags.log,
+      profile: flags.profile,
       quiet: flags.quiet,
     })
   }

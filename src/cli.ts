@@ -70,19 +70,24 @@ export const imageFlags = {
 export const engines = ['onnx', 'transformers'] as const
 export const devices = ['auto', 'cpu', 'cuda', 'webgpu'] as const
 
-const judges = ['strict', 'olympiadbench', 'mathvision'] as const
+const judges = ['strict', 'olympiadbench', 'mathvision', 'mathvista', 'mmmu', 'dynamath', 'mv-math'] as const
 export const judgeFlag = Flags.option({
   options: judges,
   default: 'strict' as const,
   description: `one of ${judges.join(', ')}`,
 })()
 
+export const profileFlag = Flags.boolean({
+  helpGroup: 'MODEL',
+  description: 'at the end, tell the ten dearest nodes of the graphs',
+})
+
 export const modelFlags = {
   model: Flags.string({
     helpGroup: 'MODEL',
     required: true,
     helpValue: 'MODEL',
-    description: 'a model folder, or a Hub id',
+    description: 'a model folder, or a Hub id; with --base-url, the name that the server knows',
   }),
   adapter: Flags.string({
     helpGroup: 'MODEL',
@@ -101,6 +106,7 @@ export const modelFlags = {
     default: 'auto' as const,
     description: 'auto: CUDA where it works',
   })(),
+  profile: profileFlag,
 }
 
 export const samplingFlags = {
@@ -176,7 +182,7 @@ export abstract class SophiaCommand extends Command {
 
 /** Writes what went wrong to standard error. @returns the exit code */
 export function tell(error: Error, command = ''): number {
-  const name = command ? `sophia ${command}` : 'sophia'
+  const name = command ? `sophia ${command.replaceAll(':', ' ')}` : 'sophia'
   const usage =
     (error as Partial<Errors.CLIError>).oclif?.exit === 2 || (error instanceof UserError && error.exitCode === 2)
   if (!usage && !(error instanceof UserError)) {

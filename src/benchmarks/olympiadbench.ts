@@ -16,6 +16,7 @@ export const olympiadbench: Benchmark = {
   denominator: 'answered',
   download:
     'OlympiadBench: data/OE_*.json and images/ of github.com/OpenBMB/OlympiadBench, or the data set Hothan/OlympiadBench',
+  hub: 'Hothan/OlympiadBench',
 
   files: names => firstFormat(names.filter(name => subsetOf(name)?.[1] === 'OE')),
 

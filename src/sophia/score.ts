@@ -2,7 +2,7 @@
  * From judged responses to a result: pass@1 with its 95% interval, whole and by group, pass@k, what went wrong how
  * often, how long responses are. Kept are some counts a problem and two numbers a response, never a text.
  */
-
+import type { Extraction } from './grade.ts'
 import { byName, GROUPS, type GroupKey, grouped, groupsOf } from './result/groups.ts'
 import { answered, Lengths, type LengthsOf } from './result/lengths.ts'
 import { type Estimate, estimate, ladder, passAt } from './result/statistics.ts'
@@ -17,6 +17,8 @@ export interface Response {
   finish: 'stop' | 'length'
   model: string
   verdict: Verdict
+  /** The answer as an LLM read it out of the text, where one did. */
+  extraction?: Extraction
 }
 
 /** Accuracy over `n` problems with its standard error and 95% interval, in percent. */

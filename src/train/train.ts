@@ -5,6 +5,7 @@
  */
 
 import { existsSync, renameSync, rmSync } from 'node:fs'
+import { openProfile } from '../graph/profile.ts'
 import type { Device } from '../graph/session.ts'
 import type { ModelFolder } from '../models/folder.ts'
 import { microBatches, stepsPerEpoch } from './batches.ts'
@@ -43,6 +44,8 @@ export interface TrainOptions {
   /** File of the log; standard output where absent. */
   log?: string
   quiet: boolean
+  /** At the end, tell on stderr where the time went. */
+  profile?: boolean
   /** What each token of a sequence weighs in its step, from rewards and learnt lengths (Eq. 7). */
   weigh: (rewards: number[], lengths: number[]) => number[]
 }
@@ -74,7 +77,8 @@ export async function train(
   if (!saved) rmSync(run, { recursive: true, force: true })
   const state = saved?.state ?? freshState(policy.trained, await startingWeights(policy.trained, folder))
   const watch = new Watch(saved?.watch)
-  const trainer = await openTrainer(folder, policy, state, options)
+  const profile = options.profile ? openProfile() : undefined
+  const trainer = await openTrainer(folder, policy, state, options, profile?.prefix)
   const log = openLog(options.log, state.step)
   const news = startNews(steps, quiet)
   const save = () => saveCheckpoint(run, { state, watch: watch.state }, settings)
@@ -118,17 +122,24 @@ export async function train(
   } finally {
     await log.close()
     await trainer.close()
+    if (profile) process.stderr.write(profile.table())
   }
   renameSync(`${run}/model`, output)
   rmSync(run, { recursive: true, force: true })
   return true
 }
 
-async function openTrainer(folder: ModelFolder, policy: Policy, state: Trainer['state'], options: TrainOptions) {
+async function openTrainer(
+  folder: ModelFolder,
+  policy: Policy,
+  state: Trainer['state'],
+  options: TrainOptions,
+  profile?: string,
+) {
   const { betas, weightDecay, clip, device, threads } = options
   const adamw = { betas, weightDecay, clip, epsilon: 1e-8 }
   const graph = buildStep(policy.parts, policy.trained, { ...adamw, reading: policy.reading })
-  const session = { device, threads, folder: folder.onnx }
+  const session = { device, threads, folder: folder.onnx, profile }
   return Trainer.open(graph, policy.trained, state, { betas, reading: policy.reading }, session)
 }
 

@@ -128,6 +128,12 @@ test('says what is wrong', async () => {
   )
   process.env.HF_ENDPOINT = 'http://127.0.0.1:1'
   assert.match(await complaint(() => resolveModel('tiny/qwen')), /cannot be reached.*Give the path of a model folder/)
+  process.env.HF_HUB_OFFLINE = '1'
+  assert.match(
+    await complaint(() => resolveModel('tiny/qwen')),
+    /no such folder, and HF_HUB_OFFLINE is set\. Give the path of a model folder/,
+  )
+  delete process.env.HF_HUB_OFFLINE
 })
 
 test.after(() => {

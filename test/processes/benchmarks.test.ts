@@ -92,7 +92,6 @@ test('rows that are whole need no benchmark; --key says where the answer is', as
 test('wrong usage says what to do', async () => {
   const model = ['--model', 'fixtures/policy']
   const cases: [string[], RegExp][] = [
-    [['--benchmark', 'mathvision', ...model], /expected --data PATH\. Download MathVision/],
     [['--data', dir, ...model], /expected --benchmark with it/],
     [['problems.jsonl'], /expected --model MODEL, or --responses FILE/],
     [['problems.jsonl', ...model, '--log-samples', dir], /--log-samples .*: expected a file to write, got a folder/],

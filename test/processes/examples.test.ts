@@ -16,7 +16,17 @@ writeFileSync(join(dir, 'bin/sophia'), `#!/bin/sh\nexec ${process.execPath} ${bi
 chmodSync(join(dir, 'bin/sophia'), 0o755)
 const env = { PATH: `${join(dir, 'bin')}:${process.env.PATH}` }
 
-for (const stage of ['caption', 'reason', 'reward', 'propagate', 'train', 'eval', 'eval report', 'eval compare']) {
+for (const stage of [
+  'caption',
+  'reason',
+  'reward',
+  'propagate',
+  'train',
+  'eval',
+  'eval report',
+  'eval compare',
+  'check overlap',
+]) {
   test(stage, async () => {
     const help = await sophia([...stage.split(' '), '--help'], '', env)
     const lines = help.stdout.slice(help.stdout.indexOf('EXAMPLES')).match(/^ +\$ .*/gm) ?? []

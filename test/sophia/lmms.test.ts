@@ -24,7 +24,7 @@ const said = (id: string, index: number, reward: 0 | 1, more: Row = {}): Row => 
 const about: About = {
   ...{ input: 'data/problems.parquet', model: 'org/model', device: 'cuda', batchSize: 8, seed: 5, version: '1.2.3' },
   sampled: { temperature: 1, top_p: 0.8, max_tokens: 99 },
-  settings: { judge: 'strict', model: 'org/model' },
+  settings: { judge: 'strict', extractor: 'rules', model: 'org/model' },
   began: new Date('2026-01-02T03:04:05Z'),
 }
 

@@ -19,7 +19,7 @@ export class Site extends Writer {
     readonly wanted: (i: number) => boolean,
     override readonly producer: (value: string) => Node | undefined,
   ) {
-    super(graph, node, 'grad/')
+    super(graph, node, `grad/${node.name}/`)
   }
 
   /** The gradient of the first output. */

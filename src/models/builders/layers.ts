@@ -77,7 +77,7 @@ export class Net {
   /** y = x Wᵀ (+ b), with W (out, in) as PyTorch keeps it. x (…, in) → (…, out) */
   linear(x: string, name: string, from: number, to: number, bias = true): string {
     const transposed = this.g.op('Transpose', [this.weight(`${name}.weight`, [to, from])], { perm: [1, 0] })
-    const y = this.g.op('MatMul', [x, transposed])
+    const y = this.g.op('MatMul', [x, transposed], {}, name)
     return bias ? this.g.op('Add', [y, this.weight(`${name}.bias`, [to])]) : y
   }
 

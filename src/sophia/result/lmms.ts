@@ -4,7 +4,7 @@
  */
 import { basename } from 'node:path'
 import type { Accuracy, Result } from '../score.ts'
-import type { Official } from './table.ts'
+import type { Official, Who } from './table.ts'
 
 /** What was run, and how. */
 export interface About {
@@ -20,7 +20,7 @@ export interface About {
   /** Settings of sampling; none for saved answers. */
   sampled?: { temperature: number; top_p: number; max_tokens: number }
   /** Who judged, and all else that was set, for our own part. */
-  settings: { judge: string } & Record<string, unknown>
+  settings: Who & Record<string, unknown>
   official?: Official
   version: string
   /** When the run began. */
@@ -56,7 +56,7 @@ export function lmmsResult(result: Result, about: About) {
         repeats: result.samples,
         generation_kwargs: kwargs ?? {},
         metric_list: Object.keys(higher).map(metric => ({ metric, aggregation: 'mean', higher_is_better: true })),
-        metadata: { version: about.version, judge: settings.judge },
+        metadata: { version: about.version, judge: settings.judge, extractor: settings.extractor },
       },
     },
     versions: { [task]: about.version },

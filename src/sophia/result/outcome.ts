@@ -20,6 +20,9 @@ export interface OutcomeFlags {
   responses?: string
   key: string
   judge: string
+  'judge-model'?: string
+  'extract-model'?: string
+  'base-url'?: string
   seed: number
   temperature: number
   'top-p': number
@@ -45,6 +48,7 @@ export async function openOutcome(
   checkWritable('--log-samples', flags['log-samples'])
   const sampled = { temperature, top_p: flags['top-p'], max_tokens: flags['max-tokens'] }
   const how = responses === undefined ? { seed, ...sampled } : { responses, key }
+  const who = { judge: flags['judge-model'] ?? judge, extractor: flags['extract-model'] ?? 'rules' }
   const about: About = {
     input,
     model,
@@ -55,7 +59,7 @@ export async function openOutcome(
     official: flags.benchmark
       ? { benchmark: flags.benchmark, denominator: benchmark?.denominator ?? 'all' }
       : undefined,
-    settings: { model, benchmark: flags.benchmark, judge, ...how },
+    settings: { model, 'base-url': flags['base-url'], benchmark: flags.benchmark, ...who, ...how },
     ...(responses === undefined && { sampled, seed, batchSize: flags['batch-size'], device: flags.device }),
   }
   const asking = model === undefined ? undefined : await askingOf({ model, prompt: flags.prompt, benchmark })
@@ -93,7 +97,7 @@ export class Outcome {
     const result = this.score.result()
     const { summary, quiet } = this.flags
     const { official, settings } = this.about
-    if (!quiet) process.stderr.write(`${tableOf(result, official, settings.judge)}\n`)
+    if (!quiet) process.stderr.write(`${tableOf(result, official, settings)}\n`)
     if (summary) writeFileSync(summary, `${JSON.stringify(lmmsResult(result, this.about), null, 2)}\n`)
   }
 }

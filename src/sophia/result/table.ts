@@ -11,8 +11,14 @@ export interface Official {
   benchmark: string
 }
 
-/** @param judge who said what is right */
-export function tableOf(result: Result, official?: Official, judge?: string): string {
+/** Names of models, or of judges by rule. */
+export interface Who {
+  judge: string
+  extractor: string
+}
+
+/** @param who read answers out of responses, and said what is right */
+export function tableOf(result: Result, official?: Official, who?: Who): string {
   const differ = result.answered.n !== result.n // else the two denominators are one
   const star = (which: 'all' | 'answered') => (official?.denominator === which ? ' *' : '')
   const head = [
@@ -35,7 +41,7 @@ export function tableOf(result: Result, official?: Official, judge?: string): st
       ...Object.entries(values).map(([value, both]) => groupLine(`  ${value}`, both, differ)),
     ]),
     '',
-    ...(judge ? [`judged by ${judge}`] : []),
+    ...(who ? [`answers read by ${who.extractor}, judged by ${who.judge}`] : []),
     ...tail(result, official, differ),
   ].join('\n')
 }
