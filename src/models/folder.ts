@@ -13,6 +13,7 @@ import { modelOf, readModel } from '../graph/proto.ts'
 import { adapted } from './adapter.ts'
 import { buildGraphs, type Find } from './builders/index.ts'
 import { type Config, type Decoder, decoderOf, eosOf, imageTokenOf, readJson } from './config.ts'
+import { completed } from './defaults.ts'
 import { resolveModel } from './hub.ts'
 import { type Checkpoint, openCheckpoint } from './safetensors.ts'
 
@@ -49,14 +50,15 @@ const GRAPHS = { vlm: ['vision_encoder', 'embed_tokens', 'decoder_model_merged']
 /** Opens a folder or a Hub id. Throws a UserError that says what is missing and what to do. */
 export async function openFolder(idOrPath: string, options: FolderOptions = {}): Promise<ModelFolder> {
   const path = resolve(await resolveModel(idOrPath, options))
-  const config = await readJson<Config>(path, 'config.json')
-  if (!config) throw new UserError(`${path}: expected a model folder, found no config.json in it`)
-  if (typeof config.model_type !== 'string') {
-    throw new UserError(`${join(path, 'config.json')}: expected a model_type, got ${config.model_type}`)
+  const held = await readJson<Config>(path, 'config.json')
+  if (!held) throw new UserError(`${path}: expected a model folder, found no config.json in it`)
+  if (typeof held.model_type !== 'string') {
+    throw new UserError(`${join(path, 'config.json')}: expected a model_type, got ${held.model_type}`)
   }
   const generationConfig = (await readJson(path, 'generation_config.json')) ?? {}
-  const kind = config.vision_config ? 'vlm' : 'lm'
   const checkpoint = await openCheckpoint(path)
+  const config = completed(held, checkpoint?.tensors.keys())
+  const kind = config.vision_config ? 'vlm' : 'lm'
   const source = existsSync(join(path, 'onnx')) ? await files(path, kind, options) : built(path, config, checkpoint)
   const imageToken = kind === 'vlm' ? await imageTokenOf(path, config) : undefined
   const folder: ModelFolder = {
