@@ -131,7 +131,7 @@ export function rotaryTables(net: Net, rope: Rope, positions: string): Rotary {
   const each = (axes: number[]) => net.transpose(g.op('Gather', [numbers, g.ints(axes)]), [1, 2, 0]) // (B, T, Dh/2)
   const at = rope.axes
     ? g.op('Unsqueeze', [each(rope.axes), g.ints([2])])
-    : g.op('Unsqueeze', [numbers, g.ints([2, 3])]) // (B, T, 1, Dh/2 or 1)  biome-ignore format: one thought
+    : g.op('Unsqueeze', [numbers, g.ints([2, 3])]) // (B, T, 1, Dh/2 or 1)
   const frequencies = rope.dynamic ? stretched(net, rope, at) : constant(net, rope)
   return tablesOf(net, g.op('Mul', [at, frequencies]), rope.scale)
 }
