@@ -13,7 +13,7 @@ import { decodeImage, sizeOfImage } from './decode.ts'
 import { fixedPictures } from './fixed.ts'
 import { featuresOf, firstTile, gridOf, type Layout, type Parts, type Size } from './grid.ts'
 import { joinVision, type Pictures, type Vision } from './pictures.ts'
-import { type Cut, type ImageProcessor, pixelsOf, processorOf, type Scale, squares } from './processor.ts'
+import { type Cut, type ImageProcessor, pixelsOf, processorOf, requireTile, type Scale, squares } from './processor.ts'
 import { type Bytes, resampled } from './resample.ts'
 
 interface Processor extends ImageProcessor {
@@ -54,6 +54,7 @@ async function settingsOf({ path, config }: ModelFolder): Promise<Settings> {
   const { images: held } = await processorOf<Processor>(path)
   const c = config as unknown as LlavaConfig & Processor & { vision_aspect_ratio?: string }
   const tile = held.size?.height ?? held.size?.shortest_edge ?? 384
+  requireTile(path, 'size', tile, c.vision_config.image_size)
   const ratio = c.vision_aspect_ratio ?? 'anyres_max_9'
   const most = Number(/^anyres_max_(\d+)$/.exec(ratio)?.[1])
   if (!(most > 0)) {

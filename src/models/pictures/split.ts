@@ -11,7 +11,7 @@ import { sideOf } from '../builders/vit.ts'
 import type { ModelFolder } from '../folder.ts'
 import { decodeImage, sizeOfImage } from './decode.ts'
 import { joinVision, type Pictures, type Vision } from './pictures.ts'
-import { type Cut, type ImageProcessor, pixelsOf, processorOf, type Scale, squares } from './processor.ts'
+import { type Cut, type ImageProcessor, pixelsOf, processorOf, requireTile, type Scale, squares } from './processor.ts'
 
 interface Processor extends ImageProcessor {
   max_image_size?: { longest_edge?: number }
@@ -36,6 +36,7 @@ export async function splitPictures(folder: ModelFolder): Promise<Pictures> {
   const { images: held } = await processorOf<Processor>(folder.path)
   const config = folder.config as unknown as Idefics3Config
   const tile = held.max_image_size?.longest_edge ?? 364
+  requireTile(folder.path, 'max_image_size', tile, config.vision_config.image_size)
   const settings: Settings = {
     tile,
     longest: held.size?.longest_edge ?? 4 * tile,
