@@ -66,11 +66,14 @@ export async function openChat(folder: ModelFolder): Promise<Chat> {
       ...(template && { chat_template: template }),
     }) as string
   }
+  /** Hugging Face's processors begin a text as the tokenizer does, unless its template did; its tokenizers never do. */
+  const begins = (written: string) => !!pictures && !(tokenizer.bos_token && written.startsWith(tokenizer.bos_token))
+
   return {
     text,
     async encode(messages, images, options) {
-      const tokens = (written: string) => tokenizer.encode(written, { add_special_tokens: false })
       const written = text(messages, options)
+      const tokens = (whole: string) => tokenizer.encode(whole, { add_special_tokens: begins(whole) })
       if (!pictures) {
         if (images.length === 0) return { ids: tokens(written) }
         throw new UserError(`${path} takes no pictures, and was given ${images.length}`)
