@@ -31,6 +31,8 @@ export interface EncodeOptions {
   generation: boolean
   /** Leaves `vision` out: only the pictures' sizes are looked at. */
   blind?: boolean
+  /** All pictures of the conversation, where the messages are but its beginning. */
+  among?: Uint8Array[]
 }
 
 export interface Chat {
@@ -85,7 +87,7 @@ export async function openChat(folder: ModelFolder): Promise<Chat> {
           `the prompt has ${rest.length} image placeholders ${placeholder} for ${images.length} pictures`,
         )
       }
-      const sights = await Promise.all(images.map(image => pictures.sight(image, images)))
+      const sights = await Promise.all(images.map(image => pictures.sight(image, options.among ?? images)))
       const ids = tokens(start + rest.map((piece, i) => sights[i].text + piece).join(''))
       const positions = pictures.positions?.(ids, sights)
       const vision = images.length > 0 && !options.blind ? await pictures.vision(images) : undefined

@@ -72,7 +72,8 @@ async function readingOf({ vision_encoder: tower, ...parts }: Parts, folder: Mod
   if (!tower) return { axes }
   if (folder.imageToken === undefined) throw new UserError(`${folder.path}: its config.json names no image token`)
   const inputs = tower.inputs.map(name => ({ name, dtype: tower.type(name).dtype, shape: tower.shape(name)! }))
-  const blank = await (await openPictures(folder)).vision([WHITE])
+  const pictures = await openPictures(folder)
+  const blank = pictures.blank?.() ?? (await pictures.vision([WHITE]))
   return { axes, eyes: { inputs, token: folder.imageToken, blank } }
 }
 

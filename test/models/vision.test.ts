@@ -14,6 +14,7 @@ import { inline } from '../../src/graph/inline.ts'
 import { Graph } from '../../src/graph/ir.ts'
 import { modelOf } from '../../src/graph/proto.ts'
 import { buildGraphs } from '../../src/models/builders/index.ts'
+import { type Message, openChat } from '../../src/models/chat.ts'
 import { completed } from '../../src/models/defaults.ts'
 import { openFolder, weightsOf } from '../../src/models/folder.ts'
 import { gridOf as featureGridOf, featuresOf } from '../../src/models/pictures/grid.ts'
@@ -182,6 +183,24 @@ test('transformers.js runs the folders that we write', async () => {
     await saveFolder(await openFolder(goldenPath(name)), out, new Map())
     assert.equal(await texts(name, out, 'transformers'), (await golden(name)).cases.mixed.greedy_text, name)
   }
+})
+
+test('the beginning of a conversation is written as it is within the whole', async () => {
+  const { picture } = await golden('llava_onevision')
+  const chat = await openChat(await openFolder(goldenPath('llava_onevision')))
+  const messages: Message[] = [
+    { role: 'user', text: 'One?', images: 1 },
+    { role: 'assistant', text: '7' },
+    { role: 'user', text: 'Two?', images: 1 },
+    { role: 'assistant', text: '8' },
+  ]
+  const images = await Promise.all(['tall.png', 'wide.png'].map(picture))
+  const ids = async (count: number, shown: number) => {
+    const options = { generation: false, blind: true, among: images }
+    return (await chat.encode(messages.slice(0, count), images.slice(0, shown), options)).ids
+  }
+  const [whole, first] = [await ids(4, 2), await ids(2, 1)]
+  assert.equal(whole.slice(0, first.length), first)
 })
 
 test('the newline is trained with the projector, lone weights of the tower with the tower', async () => {

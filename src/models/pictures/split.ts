@@ -52,6 +52,14 @@ export async function splitPictures(folder: ModelFolder): Promise<Pictures> {
     async sight(image) {
       return { text: textOf(gridOf(await sizeOfImage(image), settings), tokens) }
     },
+    blank() {
+      // Any picture would be enlarged to many tiles.
+      return asked(graph, {
+        dtype: 'float32',
+        shape: [1, 3, tile, tile],
+        data: new Float32Array(3 * tile * tile).fill(1),
+      })
+    },
     async vision(images) {
       const each = await Promise.all(images.map(image => tilesOf(image, settings)))
       return joinVision(each.map(pixels => asked(graph, pixels)))
