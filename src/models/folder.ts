@@ -13,6 +13,7 @@ import { modelOf, readModel } from '../graph/proto.ts'
 import { adapted } from './adapter.ts'
 import { buildGraphs, type Find } from './builders/index.ts'
 import { type Config, type Decoder, decoderOf, eosOf, imageTokenOf, readJson } from './config.ts'
+import { completed } from './defaults.ts'
 import { resolveModel } from './hub.ts'
 import { type Checkpoint, openCheckpoint } from './safetensors.ts'
 
@@ -51,14 +52,15 @@ const GRAPHS = { vlm: ['vision_encoder', 'embed_tokens', 'decoder_model_merged']
 /** Opens a folder or a Hub id. Throws a UserError that says what is missing and what to do. */
 export async function openFolder(idOrPath: string, options: FolderOptions = {}): Promise<ModelFolder> {
   const path = resolve(await resolveModel(idOrPath, options))
-  const config = await readJson<Config>(path, 'config.json')
-  if (!config) throw new UserError(`${path}: expected a model folder, found no config.json in it`)
-  if (typeof config.model_type !== 'string') {
-    throw new UserError(`${join(path, 'config.json')}: expected a model_type, got ${config.model_type}`)
+  const held = await readJson<Config>(path, 'config.json')
+  if (!held) throw new UserError(`${path}: expected a model folder, found no config.json in it`)
+  if (typeof held.model_type !== 'string') {
+    throw new UserError(`${join(path, 'config.json')}: expected a model_type, got ${held.model_type}`)
   }
   const generationConfig = (await readJson(path, 'generation_config.json')) ?? {}
-  const kind = config.vision_config ? 'vlm' : 'lm'
   const checkpoint = await openCheckpoint(path)
+  const config = completed(held, checkpoint?.tensors.keys())
+  const kind = config.vision_config ? 'vlm' : 'lm'
   const ready = !options.checkpoint && existsSync(join(path, 'onnx'))
   const source = ready ? await files(path, kind, options) : built(path, config, checkpoint)
   const imageToken = kind === 'vlm' ? await imageTokenOf(path, config) : undefined
@@ -118,7 +120,7 @@ function built(path: string, config: Config, checkpoint: Checkpoint | undefined)
 /** The builders' way into a checkpoint. Throws a UserError for a tensor that is absent or of another shape. */
 export function weightsOf(checkpoint: Checkpoint, path: string): Find {
   return (name, shape) => {
-    const tensor = checkpoint.tensors.get(name) ?? checkpoint.tensors.get(classic(name))
+    const tensor = checkpoint.tensors.get(stored(name, checkpoint.tensors))
     if (!tensor) throw new UserError(`${path}: the checkpoint has no tensor ${name}, which its config.json asks for`)
     if (tensor.shape.join() !== shape.join()) {
       throw new UserError(`${path}: tensor ${name}: expected shape [${shape}] by config.json, got [${tensor.shape}]`)
@@ -130,14 +132,21 @@ export function weightsOf(checkpoint: Checkpoint, path: string): Find {
 /** Beginnings of names as builders have them, and as some checkpoints do. */
 const OTHERS: [string, string][] = [
   ['vision_tower.', 'vision_tower.vision_model.'], // LLaVA's, before transformers 5
-  ['visual.', 'model.visual.'], // Qwen2-VL's, under the names of PyTorch's modules
+  ['vision_tower.', 'model.vision_tower.'], // and under the names of PyTorch's modules
+  ['vision_tower.', 'model.vision_tower.vision_model.'],
+  ['multi_modal_projector.', 'model.multi_modal_projector.'],
+  ['image_newline', 'model.image_newline'],
+  ['language_model.model.', 'model.language_model.'],
+  ['language_model.lm_head.', 'lm_head.'],
+  ['visual.', 'model.visual.'], // Qwen2-VL's
   ['model.', 'model.language_model.'],
 ]
 
-/** The other name that a checkpoint may have for a tensor. */
-export function classic(name: string): string {
-  const [from, to] = OTHERS.find(([start]) => name.startsWith(start)) ?? ['', '']
-  return to + name.slice(from.length)
+/** The name that a checkpoint has for a tensor: the first of several known ones that is among `names`. */
+export function stored(name: string, names: { has(name: string): boolean }): string {
+  if (names.has(name)) return name
+  const others = OTHERS.filter(([start]) => name.startsWith(start)).map(([from, to]) => to + name.slice(from.length))
+  return others.find(other => names.has(other)) ?? name
 }
 
 function once<K, V>(cache: Map<K, V>, key: K, make: () => V): V {

@@ -10,7 +10,7 @@ import { Graph, type Tensor } from '../graph/ir.ts'
 import { readModel, writeModel } from '../graph/proto.ts'
 import type { HostTensor } from '../graph/session.ts'
 import type { Compute } from './builders/index.ts'
-import { classic, type ModelFolder, weightsOf } from './folder.ts'
+import { type ModelFolder, stored, weightsOf } from './folder.ts'
 import { type Checkpoint, tensorBytes, tensorOf } from './safetensors.ts'
 import { copyPlain, wholeFolder, writeBuilt, writeGraphs, writeWeights } from './write.ts'
 
@@ -45,8 +45,8 @@ export async function saveFolder(
 async function saveCheckpoint(source: ModelFolder, { tensors, folder }: Checkpoint, part: string, weights: Weights) {
   const merged = new Map(tensors)
   for (const [name, host] of weights) {
-    const stored = tensors.has(name) ? name : classic(name)
-    merged.set(stored, replaced(name, tensors.get(stored), host))
+    const own = stored(name, tensors)
+    merged.set(own, replaced(name, tensors.get(own), host))
   }
   const references = await writeWeights(part, merged, folder)
   const { metadata } = await source.graph(source.graphs[0])

@@ -28,7 +28,10 @@ export interface Policy {
 }
 
 /** Weights of the bridge from tower to backbone, in the architectures' several names. */
-const PROJECTOR = /projector|mlp1\.|connector|visual\.merger/
+const PROJECTOR = /projector|mlp1\.|connector|visual\.merger|image_newline/
+
+/** Names that checkpoints give to weights; the lone ones are of vision towers, and what ends a row of a picture. */
+const WEIGHT = /\.(weight|bias)$|(class_embedding|cls_token|position_embeddings?|ls[12]|lambda_[12]|image_newline)$/
 
 export async function openPolicy(folder: ModelFolder, { trainVision, lora }: PolicyOptions): Promise<Policy> {
   const parts: Parts = {}
@@ -66,7 +69,7 @@ export async function startingWeights(trained: Trained[], folder: ModelFolder): 
 /** Weights have names from a checkpoint; what graphs hold beside them (constants, tables) has not. */
 function collect(into: Map<string, Tensor>, part: Graph | undefined, wanted = (_: string) => true): void {
   for (const [name, tensor] of part?.initializers ?? []) {
-    if (/\.(weight|bias)$/.test(name) && /^b?float/.test(tensor.dtype) && wanted(name)) into.set(name, tensor)
+    if (WEIGHT.test(name) && /^b?float/.test(tensor.dtype) && wanted(name)) into.set(name, tensor)
   }
 }
 
@@ -76,7 +79,8 @@ async function readingOf({ vision_encoder: tower, ...parts }: Parts, folder: Mod
   if (!tower) return { axes }
   if (folder.imageToken === undefined) throw new UserError(`${folder.path}: its config.json names no image token`)
   const inputs = tower.inputs.map(name => ({ name, dtype: tower.type(name).dtype, shape: tower.shape(name)! }))
-  const blank = await (await openPictures(folder)).vision([WHITE])
+  const pictures = await openPictures(folder)
+  const blank = pictures.blank?.() ?? (await pictures.vision([WHITE]))
   return { axes, eyes: { inputs, token: folder.imageToken, blank } }
 }
 

@@ -1,6 +1,6 @@
 /** What is particular to Qwen2-VL and Qwen2.5-VL: sizes of pictures, layouts of checkpoints, adapters, other readers. */
 
-import { cp, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -9,58 +9,18 @@ import { modelOf } from '../../src/graph/proto.ts'
 import { openSession } from '../../src/graph/session.ts'
 import { readAdapter, saveAdapter } from '../../src/models/adapter.ts'
 import { buildGraphs, type Compute } from '../../src/models/builders/index.ts'
-import { openChat } from '../../src/models/chat.ts'
 import { openFolder, weightsOf } from '../../src/models/folder.ts'
 import { narrow, widen } from '../../src/models/half.ts'
 import { fitted } from '../../src/models/pictures/patches.ts'
-import { loadTensor, openCheckpoint, tensorOf, writeSafetensors } from '../../src/models/safetensors.ts'
+import { loadTensor, openCheckpoint, tensorOf } from '../../src/models/safetensors.ts'
 import { saveFolder } from '../../src/models/save.ts'
 import { golden, goldenPath, scratch } from './tiny.ts'
-import { logitsOf } from './whole.ts'
+import { encoded, logits, rewritten as rewrittenIn, type Tensors } from './whole.ts'
 
 const test = suite('models: Qwen-VL')
 const dir = scratch()
 const NAMES = ['qwen2_vl', 'qwen2_5_vl']
-
-/** The rows of a golden case as our processor encodes them for the model at `path`. */
-async function encoded(name: string, key: string, path = goldenPath(name)) {
-  const { cases, picture } = await golden(name)
-  const chat = await openChat(await openFolder(path))
-  const { messages, images } = cases[key]
-  const rows = messages.map(async (turns, i) =>
-    chat.encode(turns, await Promise.all(images![i].map(picture)), { generation: true }),
-  )
-  return Promise.all(rows)
-}
-
-/** Logits of a golden case, one row after the other. */
-async function logits(name: string, key: string, path = goldenPath(name), adapter?: string): Promise<Float32Array[]> {
-  const folder = await openFolder(path, { adapter })
-  const made: Float32Array[] = []
-  for (const row of await encoded(name, key, path)) made.push(await logitsOf(folder, row))
-  return made
-}
-
-type Tensors = NonNullable<Awaited<ReturnType<typeof openCheckpoint>>>['tensors']
-
-/** The golden folder with other tensors and another config. */
-async function rewritten(
-  name: string,
-  as: string,
-  change: (tensors: Tensors, folder: string) => Promise<Tensors>,
-  configs: (file: string, held: Record<string, unknown>) => Record<string, unknown> = (_, held) => held,
-): Promise<string> {
-  const out = join(dir, `${name}-${as}`)
-  await cp(goldenPath(name), out, { recursive: true })
-  const { tensors, folder } = (await openCheckpoint(goldenPath(name)))!
-  await rm(join(out, 'model.safetensors'))
-  await writeSafetensors(join(out, 'model.safetensors'), await change(tensors, folder), folder)
-  for (const file of ['config.json', 'preprocessor_config.json']) {
-    const held = JSON.parse(await readFile(join(out, file), 'utf8'))
-    await writeFile(join(out, file), JSON.stringify(configs(file, held)))
-  }
-  return out
-}
+const rewritten = rewrittenIn.bind(undefined, dir)
 
 /** Settings as older checkpoints have them: the language model's fields among all others. */
 function flat(file: string, held: Record<string, unknown>): Record<string, unknown> {

@@ -11,8 +11,9 @@ import { sideOf } from '../builders/vit.ts'
 import type { ModelFolder } from '../folder.ts'
 import { decodeImage, sizeOfImage } from './decode.ts'
 import { fixedPictures } from './fixed.ts'
+import { featuresOf, firstTile, gridOf, type Layout, type Parts, type Size } from './grid.ts'
 import { joinVision, type Pictures, type Vision } from './pictures.ts'
-import { type Cut, type ImageProcessor, pixelsOf, processorOf, type Scale, squares } from './processor.ts'
+import { type Cut, type ImageProcessor, pixelsOf, processorOf, requireTile, type Scale, squares } from './processor.ts'
 import { type Bytes, resampled } from './resample.ts'
 
 interface Processor extends ImageProcessor {
@@ -20,19 +21,7 @@ interface Processor extends ImageProcessor {
   image_grid_pinpoints?: [number, number][]
 }
 
-interface Size {
-  width: number
-  height: number
-}
-
-interface Settings extends Scale {
-  /** Pixels on a side of a tile, and patches. */
-  tile: number
-  side: number
-  /** Resolutions that pictures may be brought to. */
-  points: Size[]
-  /** A grid of more features than this many tiles have is shrunk. */
-  most: number
+interface Settings extends Scale, Layout {
   resample: number
 }
 
@@ -65,6 +54,7 @@ async function settingsOf({ path, config }: ModelFolder): Promise<Settings> {
   const { images: held } = await processorOf<Processor>(path)
   const c = config as unknown as LlavaConfig & Processor & { vision_aspect_ratio?: string }
   const tile = held.size?.height ?? held.size?.shortest_edge ?? 384
+  requireTile(path, 'size', tile, c.vision_config.image_size)
   const ratio = c.vision_aspect_ratio ?? 'anyres_max_9'
   const most = Number(/^anyres_max_(\d+)$/.exec(ratio)?.[1])
   if (!(most > 0)) {
@@ -83,102 +73,39 @@ async function settingsOf({ path, config }: ModelFolder): Promise<Settings> {
   }
 }
 
-/** The resolution that keeps most of a picture's pixels, and of those the one with least padding. */
-export function bestOf({ width, height }: Size, points: Size[]): Size {
-  let [best, kept, wasted] = [points[0], 0, Number.POSITIVE_INFINITY]
-  for (const point of points) {
-    const scale = Math.min(point.width / width, point.height / height)
-    const keeps = Math.min(Math.trunc(width * scale) * Math.trunc(height * scale), width * height)
-    const wastes = point.width * point.height - keeps
-    if (keeps > kept || (keeps === kept && wastes < wasted)) [best, kept, wasted] = [point, keeps, wastes]
-  }
-  return best
-}
-
-/** The features of a picture's tiles laid out as one grid, and the part of it that is looked at. */
-export interface Grid extends Size {
-  /** Pixels that the picture is brought to, padding included. */
-  point: Size
-  /** The part without padding, in features: its corner and size. `width` and `height` are what it is shrunk to. */
-  top: number
-  left: number
-  inner: Size
-}
-
-export function gridOf(size: Size, s: Pick<Settings, 'points' | 'tile' | 'side' | 'most'>): Grid {
-  const point = bestOf(size, s.points)
-  const whole = { width: (point.width / s.tile) * s.side, height: (point.height / s.tile) * s.side }
-  // Rounded to seven digits before it is cut off, as in Hugging Face's code.
-  const truncated = (x: number) => Math.trunc(Math.round(x * 1e7) / 1e7)
-  let [top, left] = [0, 0]
-  if (size.width / size.height > whole.width / whole.height)
-    top = Math.floor((whole.height - truncated(size.height * (whole.width / size.width))) / 2)
-  else left = Math.floor((whole.width - truncated(size.width * (whole.height / size.height))) / 2)
-  const inner = { width: whole.width - 2 * left, height: whole.height - 2 * top }
-  const ratio = Math.sqrt((inner.width * inner.height) / (s.most * s.side ** 2))
-  const shrunk = (side: number) => (ratio > 1.1 ? Math.round((side - (side % ratio)) / ratio) : side)
-  return { point, top, left, inner, width: shrunk(inner.width), height: shrunk(inner.height) }
-}
-
-/** Of which two of `from` places each of `to` is made, and the share of the second (bilinear, without widening). */
-function taps(from: number, to: number): { first: number; second: number; share: number }[] {
-  return Array.from({ length: to }, (_, i) => {
-    const at = Math.max(0, ((i + 0.5) * from) / to - 0.5)
-    const first = Math.floor(at)
-    return { first, second: Math.min(first + 1, from - 1), share: at - first }
-  })
-}
-
-/** What the vision graph takes beside pixels: see builders/onevision.ts. `of` each feature up to four [row, weight]. */
-function packed(of: [row: number, weight: number][][], tiles: number): Vision {
-  const [rows, weights] = [new BigInt64Array(of.length * 4), new Float32Array(of.length * 4)]
-  of.forEach((parts, i) => {
+/** What the vision graph takes beside pixels: see builders/onevision.ts. */
+function packed(features: Parts[], tiles: number): Vision {
+  const [rows, weights] = [new BigInt64Array(features.length * 4), new Float32Array(features.length * 4)]
+  features.forEach((parts, i) => {
     parts.forEach(([row, weight], k) => {
       rows[i * 4 + k] = BigInt(row)
       weights[i * 4 + k] = weight
     })
   })
-  const last = new BigInt64Array(of.length)
-  last[of.length - 1] = BigInt(tiles)
+  const last = new BigInt64Array(features.length)
+  last[features.length - 1] = BigInt(tiles)
   return {
-    feature_rows: { dtype: 'int64', shape: [of.length, 4], data: rows },
-    feature_weights: { dtype: 'float32', shape: [of.length, 4], data: weights },
-    feature_tiles: { dtype: 'int64', shape: [of.length], data: last },
+    feature_rows: { dtype: 'int64', shape: [features.length, 4], data: rows },
+    feature_weights: { dtype: 'float32', shape: [features.length, 4], data: weights },
+    feature_tiles: { dtype: 'int64', shape: [features.length], data: last },
   }
 }
-
-const base = (side: number) => Array.from({ length: side * side }, (_, i): [number, number][] => [[i, 1]])
 
 /** A prompt's only picture. */
 async function cutUp(bytes: Uint8Array, s: Settings): Promise<Vision> {
   const image = (await decodeImage(bytes)).rgb() as Bytes
-  const { point, top, left, inner, width, height } = gridOf(image, s)
-  const scale = Math.min(point.width / image.width, point.height / image.height)
-  const fits = point.width / image.width < point.height / image.height
-  const size: Size = fits
-    ? { width: point.width, height: Math.min(Math.ceil(image.height * scale), point.height) }
-    : { width: Math.min(Math.ceil(image.width * scale), point.width), height: point.height }
+  const grid = gridOf(image, s)
+  const { point } = grid
+  const [across, down] = [point.width / image.width, point.height / image.height]
+  const size: Size =
+    across < down
+      ? { width: point.width, height: Math.min(Math.ceil(image.height * across), point.height) }
+      : { width: Math.min(Math.ceil(image.width * down), point.width), height: point.height }
   const tiles: Cut[] = [
     { from: resized(image, { width: s.tile, height: s.tile }, s), x: 0, y: 0 },
     ...squares(framed(resized(image, size, s), point, [0, 0, 0]), s.tile),
   ]
-  const columns = point.width / s.tile
-  const rowOf = (y: number, x: number) => {
-    const tile = 1 + Math.floor(y / s.side) * columns + Math.floor(x / s.side) // after the whole picture's
-    return (tile * s.side + (y % s.side)) * s.side + (x % s.side)
-  }
-  const features = base(s.side)
-  for (const down of taps(inner.height, height)) {
-    for (const across of taps(inner.width, width)) {
-      const parts: [number, number][] = []
-      for (const [y, dy] of [[down.first, 1 - down.share], [down.second, down.share]]) // biome-ignore format: one thought
-        for (const [x, dx] of [[across.first, 1 - across.share], [across.second, across.share]]) // biome-ignore format: one thought
-          parts.push([rowOf(top + y, left + x), dy * dx])
-      features.push(parts)
-    }
-    features.push([])
-  }
-  return { pixel_values: pixelsOf(tiles, s.tile, s), ...packed(features, tiles.length) }
+  return { pixel_values: pixelsOf(tiles, s.tile, s), ...packed(featuresOf(grid, s), tiles.length) }
 }
 
 /** One of several pictures: made square by bars of the mean colour. */
@@ -188,7 +115,7 @@ async function squared(bytes: Uint8Array, s: Settings): Promise<Vision> {
   const colour = s.mean.map(x => Math.trunc(x * 255))
   const square = framed(image, { width: side, height: side }, colour)
   const from = resized(square, { width: s.tile, height: s.tile }, s)
-  return { pixel_values: pixelsOf([{ from, x: 0, y: 0 }], s.tile, s), ...packed([...base(s.side), []], 1) }
+  return { pixel_values: pixelsOf([{ from, x: 0, y: 0 }], s.tile, s), ...packed([...firstTile(s.side), []], 1) }
 }
 
 function resized(image: Bytes, { width, height }: Size, { resample }: Settings): Bytes {

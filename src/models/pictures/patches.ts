@@ -6,12 +6,12 @@
 
 import { UserError } from '../../errors.ts'
 import type { HostTensor } from '../../graph/session.ts'
-import { readJson } from '../config.ts'
 import type { ModelFolder } from '../folder.ts'
 import { decodeImage, sizeOfImage } from './decode.ts'
 import { joinVision, type Pictures, type Sight, type Vision } from './pictures.ts'
+import { type ImageProcessor, processorOf, type Scale } from './processor.ts'
 
-interface Settings {
+interface Settings extends Scale {
   /** Pixels on a side of a patch, patches on a side of a block, frames in a patch. */
   patch: number
   merge: number
@@ -20,22 +20,14 @@ interface Settings {
   least: number
   most: number
   resample: number
-  mean: number[]
-  deviation: number[]
 }
 
-/** `preprocessor_config.json`; newer folders have it within `processor_config.json`. */
-interface Processor {
-  size?: { shortest_edge?: number; longest_edge?: number }
+interface Processor extends ImageProcessor {
   min_pixels?: number
   max_pixels?: number
   patch_size?: number
   merge_size?: number
   temporal_patch_size?: number
-  resample?: number
-  image_mean?: number[]
-  image_std?: number[]
-  image_processor?: Processor
 }
 
 /** CLIP's. */
@@ -45,9 +37,7 @@ const [MEAN, DEVIATION] = [
 ]
 
 async function settingsOf(path: string): Promise<Settings> {
-  const whole = await readJson<Processor>(path, 'processor_config.json')
-  const held = (await readJson<Processor>(path, 'preprocessor_config.json')) ?? whole?.image_processor
-  if (!held) throw new UserError(`${path}: expected preprocessor_config.json in the folder of a vision-language model`)
+  const { images: held } = await processorOf<Processor>(path)
   return {
     patch: held.patch_size ?? 14,
     merge: held.merge_size ?? 2,

@@ -29,10 +29,12 @@ export interface Pictures {
   /** Where the template knows of text alone: what a turn's text begins with, once a picture. */
   written?: string
   /**
-   * @param among all pictures of the prompt, this one included
+   * @param among all pictures of the conversation, this one included
    * @throws UserError where the picture cannot be decoded
    */
   sight(image: Uint8Array, among: Uint8Array[]): Promise<Sight>
+  /** What stands in where there is no picture; absent: a white one will do. */
+  blank?(): Vision
   /** @param images encoded pictures, one at least, in the order of the text */
   vision(images: Uint8Array[]): Promise<Vision>
   /** Position ids (axes, T) of a prompt whose pictures are `sights`, where they are not 0, 1, …, T-1. */

@@ -30,6 +30,12 @@ export async function processorOf<Images extends ImageProcessor, Text = object>(
   return { images, whole: whole as Text }
 }
 
+/** Tiles have to be of the tower's size. @throws UserError where they are not */
+export function requireTile(path: string, field: string, tile: number, size: number | number[]): void {
+  if ([size].flat().every(side => side === tile)) return
+  throw new UserError(`${path}: ${field} of its processor: expected vision_config.image_size, ${size}, got ${tile}`)
+}
+
 /** What is taken off a colour, in [0, 1], and what the rest is divided by. */
 export interface Scale {
   mean: number[]

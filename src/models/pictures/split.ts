@@ -11,7 +11,7 @@ import { sideOf } from '../builders/vit.ts'
 import type { ModelFolder } from '../folder.ts'
 import { decodeImage, sizeOfImage } from './decode.ts'
 import { joinVision, type Pictures, type Vision } from './pictures.ts'
-import { type Cut, type ImageProcessor, pixelsOf, processorOf, type Scale, squares } from './processor.ts'
+import { type Cut, type ImageProcessor, pixelsOf, processorOf, requireTile, type Scale, squares } from './processor.ts'
 
 interface Processor extends ImageProcessor {
   max_image_size?: { longest_edge?: number }
@@ -36,6 +36,7 @@ export async function splitPictures(folder: ModelFolder): Promise<Pictures> {
   const { images: held } = await processorOf<Processor>(folder.path)
   const config = folder.config as unknown as Idefics3Config
   const tile = held.max_image_size?.longest_edge ?? 364
+  requireTile(folder.path, 'max_image_size', tile, config.vision_config.image_size)
   const settings: Settings = {
     tile,
     longest: held.size?.longest_edge ?? 4 * tile,
@@ -50,6 +51,14 @@ export async function splitPictures(folder: ModelFolder): Promise<Pictures> {
     placeholder: IMAGE,
     async sight(image) {
       return { text: textOf(gridOf(await sizeOfImage(image), settings), tokens) }
+    },
+    blank() {
+      // Any picture would be enlarged to many tiles.
+      return asked(graph, {
+        dtype: 'float32',
+        shape: [1, 3, tile, tile],
+        data: new Float32Array(3 * tile * tile).fill(1),
+      })
     },
     async vision(images) {
       const each = await Promise.all(images.map(image => tilesOf(image, settings)))
@@ -75,17 +84,17 @@ interface Grid {
 /** With the longer side `longest` pixels long. Python's truncations. */
 function scaled({ width, height }: Size, longest: number): Size {
   const shape = width / height
-  if (width >= height) return { width: longest, height: Math.max(1, Math.trunc(longest / shape)) }
-  return { width: Math.max(1, Math.trunc(longest * shape)), height: longest }
+  if (width >= height) return { width: longest, height: Math.trunc(longest / shape) }
+  return { width: Math.trunc(longest * shape), height: longest }
 }
 
 /** As Hugging Face's processors count. Exported for tests. */
 export function gridOf(size: Size, { tile, longest, splits }: Pick<Settings, 'tile' | 'longest' | 'splits'>): Grid {
-  const even = (side: number) => side + (side % 2)
   let first = scaled(size, longest)
-  if (size.width >= size.height) first.height = even(first.height)
-  else first.width = even(first.width)
+  const shorter = size.width >= size.height ? 'height' : 'width'
+  first[shorter] = Math.max(1, first[shorter] + (first[shorter] % 2)) // even
   if (Math.max(first.width, first.height) > MOST) first = scaled(first, MOST)
+  first[shorter] = Math.max(1, first[shorter])
   if (!splits) return { first, whole: { width: tile, height: tile }, rows: 0, columns: 0 }
   const up = (side: number) => Math.ceil(side / tile) * tile
   const shape = first.width / first.height
