@@ -52,7 +52,7 @@ test('saved answers meet their problems by id; no model runs', async () => {
   const args = ['--responses', at('answers.jsonl'), '--summary', at('saved.json'), '--log-samples', at('saved.jsonl')]
   const { code, stdout, stderr } = await sophia([...benchmark, ...args])
   assert.is(code, 3)
-  assert.match(stderr, /1 problems have no answer here \(1 row carries an error\)/)
+  assert.match(stderr, /1 problem has no answer here \(1 row carries an error\)/)
   assert.match(stderr, /judged by mathvision\n/)
   assert.not.match(stderr, /^tokens/m)
   const [right, stranger] = parse(stdout)

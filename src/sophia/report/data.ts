@@ -120,7 +120,7 @@ export function facetsOf(row: Row): Record<string, string> {
 }
 
 /** Any value as text for people: nothing for null, lists with commas, objects as JSON. */
-export function textual(value: unknown): string {
+function textual(value: unknown): string {
   if (value === null || value === undefined) return ''
   if (Array.isArray(value)) return value.map(textual).join(', ')
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
