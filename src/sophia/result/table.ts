@@ -73,7 +73,11 @@ function tail(result: Result, official: Official | undefined, differ: boolean): 
   const { samples, responses, errors, unanswered, models } = result
   const reasons = Object.entries(result.reasons).map(([reason, share]) => `${reason} ${share.toFixed(1)}%`)
   if (result.cut > 0) reasons.push(`at --max-tokens ${result.cut.toFixed(1)}%`)
-  const notes = [...(responses === 0 ? [] : [`${responses} responses: ${reasons.join(' · ')}`, ...lengthsOf(result)])]
+  const notes = [
+    ...(responses === 0
+      ? []
+      : [`${responses} response${responses === 1 ? '' : 's'}: ${reasons.join(' · ')}`, ...lengthsOf(result)]),
+  ]
   if (unanswered > 0) {
     const failed = errors > 0 ? ` (${errors} ${errors === 1 ? 'row carries' : 'rows carry'} an error)` : ''
     const [have, they] = unanswered === 1 ? ['problem has', 'it is'] : ['problems have', 'they are']
