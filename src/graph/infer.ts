@@ -55,6 +55,7 @@ const TABLE: Record<string, Inference> = {
   ...table(boolean, 'IsNaN IsInf'),
   ...table(reduction, 'ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSumExp'),
   ...table(matmul, 'MatMul FusedMatMul Gemm'),
+  MatMulNBits: ({ x, int }) => [{ dtype: x[0]!.dtype, shape: x[0]!.shape && [...x[0]!.shape.slice(0, -1), int('N', 0)] }],
   ...table(squeeze, 'Squeeze'),
   ...table(unsqueeze, 'Unsqueeze'),
   ...table(reshape, 'Reshape'),

@@ -41,6 +41,8 @@ export interface SessionOptions {
   /** False: idle threads sleep instead of spinning, which is kinder to other processes on the same cores. */
   spin?: boolean
   optimization?: 'disabled' | 'basic' | 'extended' | 'all'
+  /** Memory before speed: weights stay in their file in their dtype and are cast anew for every product; no arena. */
+  lean?: boolean
   /** Path prefix for ONNX Runtime's profile; none is written without it. */
   profile?: string
 }
@@ -65,13 +67,21 @@ export async function openSession(model: string | Model | Uint8Array, options: S
     graphOptimizationLevel: options.optimization ?? 'all',
     intraOpNumThreads: options.threads ?? 0,
     logSeverityLevel: 3,
+    enableCpuMemArena: !options.lean,
     ...(options.profile && { enableProfiling: true, profileFilePrefix: options.profile }),
     extra: {
       session: {
         set_denormal_as_zero: '1', // Adam's moments decay into denormals, which are a hundred times slower
         ...(options.folder && { model_external_initializers_file_folder_path: options.folder }),
+        ...(options.lean && { disable_prepacking: '1' }),
         ...(options.spin === false && { intra_op: { allow_spinning: '0' } }),
       },
+      // These two would make a copy in single precision of every weight that is cast.
+      ...(options.lean && {
+        optimization: {
+          disable_specified_optimizers: 'ConstantFolding;FuseFp16InitializerToFp32NodeTransformer',
+        },
+      }),
     },
   }
   const source = typeof model === 'string' || model instanceof Uint8Array ? model : writeModel(model)

@@ -43,6 +43,8 @@ export interface FolderOptions {
   dtype?: string
   /** A PEFT adapter that its graphs are to have. */
   adapter?: string
+  /** Build the graphs from the checkpoint, whatever `onnx/` has; of a Hub id, fetch the checkpoint. */
+  checkpoint?: boolean
 }
 
 const GRAPHS = { vlm: ['vision_encoder', 'embed_tokens', 'decoder_model_merged'], lm: ['model'] }
@@ -59,7 +61,8 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
   const checkpoint = await openCheckpoint(path)
   const config = completed(held, checkpoint?.tensors.keys())
   const kind = config.vision_config ? 'vlm' : 'lm'
-  const source = existsSync(join(path, 'onnx')) ? await files(path, kind, options) : built(path, config, checkpoint)
+  const ready = !options.checkpoint && existsSync(join(path, 'onnx'))
+  const source = ready ? await files(path, kind, options) : built(path, config, checkpoint)
   const imageToken = kind === 'vlm' ? await imageTokenOf(path, config) : undefined
   const folder: ModelFolder = {
     path,
@@ -81,9 +84,9 @@ type Source = Pick<ModelFolder, 'onnx' | 'graph'>
 /** Graphs from `onnx/`. */
 async function files(path: string, kind: 'vlm' | 'lm', { dtype }: FolderOptions): Promise<Source> {
   const onnx = join(path, 'onnx')
-  const suffix = !dtype || dtype === 'fp32' ? '' : dtype === 'q8' ? '_quantized' : `_${dtype}`
-  const fileOf = (name: string) => `${name}${suffix}.onnx`
   const present = (await readdir(onnx)).filter(file => file.endsWith('.onnx')).sort()
+  const suffix = dtype ? suffixOf(dtype) : onlyVariant(present, GRAPHS[kind])
+  const fileOf = (name: string) => `${name}${suffix}.onnx`
   const missing = GRAPHS[kind].map(fileOf).filter(file => !present.includes(file))
   if (missing.length > 0) {
     const found = present.length ? `found ${present.join(', ')}` : 'found no .onnx file'
@@ -93,6 +96,15 @@ async function files(path: string, kind: 'vlm' | 'lm', { dtype }: FolderOptions)
   const parsed = new Map<string, Promise<Model>>()
   const read = async (name: string) => readModel(await readFile(join(onnx, fileOf(name))))
   return { onnx, graph: name => once(parsed, name, () => read(name)) }
+}
+
+const suffixOf = (dtype: string) => (dtype === 'fp32' ? '' : dtype === 'q8' ? '_quantized' : `_${dtype}`)
+
+/** The suffix of the graphs where nobody asks for one: none, unless the folder has one variant and it has a suffix. */
+function onlyVariant(present: string[], [first, ...rest]: string[]): string {
+  const suffixes = present.filter(file => file.startsWith(first)).map(file => file.slice(first.length, -'.onnx'.length))
+  const whole = suffixes.filter(suffix => rest.every(name => present.includes(`${name}${suffix}.onnx`)))
+  return whole.length === 1 ? whole[0] : ''
 }
 
 /** Graphs built over the checkpoint. */

@@ -6,12 +6,17 @@ import { fetchRepository, HUB_ID } from '../io/hub.ts'
 export interface HubOptions {
   /** Variant of the graphs (fp16, q4, …); without one those that have no suffix are fetched. */
   dtype?: string
+  /** Fetch the weights in safetensors, even where there are graphs. */
+  checkpoint?: boolean
   /** A branch, a tag or a commit. */
   revision?: string
 }
 
 /** The folder of a model: a path that exists, or a Hub id, fetched where the cache lacks it. */
-export async function resolveModel(idOrPath: string, { dtype, revision }: HubOptions = {}): Promise<string> {
+export async function resolveModel(
+  idOrPath: string,
+  { dtype, revision, checkpoint }: HubOptions = {},
+): Promise<string> {
   if (existsSync(idOrPath)) {
     if (statSync(idOrPath).isDirectory()) return idOrPath
     throw new UserError(`${idOrPath}: expected a model folder (config.json, onnx/, tokenizer.json), got a file`)
@@ -20,17 +25,19 @@ export async function resolveModel(idOrPath: string, { dtype, revision }: HubOpt
     throw new UserError(`${idOrPath}: no such folder. Give a model folder, or a Hub id as owner/name`)
   }
   const messages = { because: 'no such folder', instead: 'Give the path of a model folder.' }
+  const variant = checkpoint ? 'checkpoint' : dtype
   return fetchRepository(
     { kind: 'models', id: idOrPath, revision, ...messages },
     {
-      mark: dtype ? `-${dtype}` : '',
+      mark: variant ? `-${variant}` : '',
       choose(files) {
         const held = files.filter(({ name }) => wanted(name, dtype))
         if (!held.some(({ name }) => name === 'config.json'))
           throw new UserError(`${idOrPath}: the Hub's repository has no config.json`)
+        const graphs = held.filter(({ name }) => name.startsWith('onnx/'))
+        if (checkpoint) return held.filter(file => !graphs.includes(file))
         // the graphs bring their own weights
-        const hasGraphs = held.some(({ name }) => name.startsWith('onnx/'))
-        return hasGraphs ? held.filter(({ name }) => !name.includes('.safetensors')) : held
+        return graphs.length > 0 ? held.filter(({ name }) => !name.includes('.safetensors')) : held
       },
     },
   )

@@ -6,7 +6,7 @@
 import { UserError } from '../errors.ts'
 import type { Graph, Tensor } from '../graph/ir.ts'
 import type { HostTensor } from '../graph/session.ts'
-import type { ModelFolder } from '../models/folder.ts'
+import { type ModelFolder, openFolder } from '../models/folder.ts'
 import { openPictures, positionAxes } from '../models/pictures/pictures.ts'
 import { loadTensor } from '../models/safetensors.ts'
 import type { Parts } from './forward.ts'
@@ -36,7 +36,8 @@ const WEIGHT = /\.(weight|bias)$|(class_embedding|cls_token|position_embeddings?
 export async function openPolicy(folder: ModelFolder, { trainVision, lora }: PolicyOptions): Promise<Policy> {
   const parts: Parts = {}
   const names = folder.kind === 'vlm' ? (['vision_encoder', 'embed_tokens', 'decoder_model_merged'] as const) : (['model'] as const) // biome-ignore format: one thought
-  for (const name of names) parts[name] = (await folder.graph(name)).graph
+  const source = await inSingle(folder)
+  for (const name of names) parts[name] = (await source.graph(name)).graph
   const reading = await readingOf(parts, folder)
   if (lora) {
     const which = parts.decoder_model_merged ? 'decoder_model_merged' : 'model'
@@ -51,6 +52,12 @@ export async function openPolicy(folder: ModelFolder, { trainVision, lora }: Pol
   if (weights.size === 0) throw new UserError(`${folder.path}: no trainable weights in its graphs (quantized?)`)
   const trained = [...weights].map(([name, start]) => ({ name, start, decays: decays(name, start.shape) }))
   return { parts, trained, adapters: [], reading }
+}
+
+/** Graphs that compute in half precision give way to those of their checkpoint that do not: gradients would vanish. */
+async function inSingle(folder: ModelFolder): Promise<ModelFolder> {
+  const { compute = 'float32' } = (await folder.graph(folder.graphs[0])).metadata
+  return compute === 'float32' || !folder.checkpoint ? folder : openFolder(folder.path, { checkpoint: true })
 }
 
 /** The weights to start from, in single precision. */

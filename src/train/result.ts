@@ -20,5 +20,6 @@ export async function saveModel(
   const graph = (parts.decoder_model_merged ?? parts.model)!
   const weightOf = (name: string) => loadTensor(graph.initializers.get(name)!, folder.onnx, true)
   await saveFolder(folder, out, await merged(adapters, weights, weightOf, lora))
-  await saveAdapter(`${out}/adapter`, folder, weights, { ...lora, targets: TARGETS })
+  const targets = TARGETS.filter(target => adapters.some(({ weight }) => weight.endsWith(`.${target}.weight`)))
+  await saveAdapter(`${out}/adapter`, folder, weights, { ...lora, targets })
 }

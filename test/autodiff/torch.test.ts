@@ -1,18 +1,20 @@
 /**
- * The gradients of whole models against PyTorch's: every tensor of a small random Qwen2 and LLaVA, and of the tiny
- * reasoner and policy, vision towers included, under Hugging Face's own loss on a padded batch. The goldens are made by
- * fixtures/golden/make_models.py and make_fixtures.py; of the larger models they hold sketches of the gradients.
+ * The gradients of whole models against PyTorch's: every tensor of a small random model of each architecture, and of
+ * the tiny reasoner and policy, vision towers included, under Hugging Face's own loss on a padded batch. The goldens are
+ * made by fixtures/golden/make_*.py; of all but the first two they hold sketches of the gradients.
  */
 
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { gradients } from '../../src/autodiff/reverse.ts'
 import { inline } from '../../src/graph/inline.ts'
-import { Graph } from '../../src/graph/ir.ts'
+import { Graph, type Tensor } from '../../src/graph/ir.ts'
 import { modelOf } from '../../src/graph/proto.ts'
 import { type HostTensor, openSession } from '../../src/graph/session.ts'
 import { buildGraphs } from '../../src/models/builders/index.ts'
+import { loadTensor, openCheckpoint } from '../../src/models/safetensors.ts'
 
 const test = suite('autodiff: PyTorch')
 
@@ -33,6 +35,16 @@ function safetensors(path: string): Record<string, Read> {
   return Object.fromEntries(entries.map(([name, entry]) => [name, read(entry)]))
 }
 
+/** A checkpoint's weights in single precision. */
+async function single(folder: string): Promise<Record<string, Read>> {
+  const checkpoint = (await openCheckpoint(fileURLToPath(new URL(`../../fixtures/${folder}`, import.meta.url))))!
+  const load = async ([name, tensor]: [string, Tensor]) => {
+    const host = await loadTensor(tensor, checkpoint.folder, true)
+    return [name, { ...host, bytes: new Uint8Array(host.data.buffer, host.data.byteOffset, host.data.byteLength) }]
+  }
+  return Object.fromEntries(await Promise.all([...checkpoint.tensors].map(load)))
+}
+
 const int64 = (values: number[], shape: number[]): HostTensor => ({
   dtype: 'int64',
   shape,
@@ -41,6 +53,10 @@ const int64 = (values: number[], shape: number[]): HostTensor => ({
 
 const MODELS = {
   qwen2: ['golden/models/qwen2', 'golden/models/qwen2'],
+  qwen3: ['golden/models/qwen3', 'golden/models/qwen3'],
+  llama: ['golden/models/llama', 'golden/models/llama'],
+  smollm3: ['golden/models/smollm3', 'golden/models/smollm3'],
+  internlm2: ['golden/models/internlm2', 'golden/models/internlm2'],
   llava: ['golden/models/llava', 'golden/models/llava'],
   reasoner: ['reasoner', 'golden/reasoner'],
   policy: ['policy', 'golden/policy'],
@@ -48,7 +64,7 @@ const MODELS = {
 
 for (const [name, [folder, truth]] of Object.entries(MODELS)) {
   test(`${name}: loss and the gradient of every tensor`, async () => {
-    const [golden, checkpoint] = [safetensors(`${truth}/golden`), safetensors(`${folder}/model`)]
+    const [golden, checkpoint] = [safetensors(`${truth}/golden`), await single(folder)]
     const { train, gradients: sketches } = JSON.parse(fixture(`${truth}/golden.json`).toString())
     const config = JSON.parse(fixture(`${folder}/config.json`).toString())
     const parts = buildGraphs(config, (weight, shape) => ({ dtype: 'float32', shape, data: checkpoint[weight].bytes }))

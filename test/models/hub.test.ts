@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { convert } from '../../src/models/convert.ts'
 import { openFolder } from '../../src/models/folder.ts'
 import { resolveModel } from '../../src/models/hub.ts'
 import { goldenPath, scratch } from './tiny.ts'
@@ -80,6 +81,17 @@ test('fetches what a folder needs, once', async () => {
   assert.not(existsSync(join(path, '..', 'outside.json')))
   process.env.HF_ENDPOINT = 'http://127.0.0.1:1' // from now on the cache has to do
   assert.is(await resolveModel('tiny/qwen'), path)
+})
+
+test('convert takes the checkpoint, though there are graphs', async () => {
+  const path = fresh()
+  files['onnx/model.onnx'] = Buffer.from('a graph')
+  const out = join(path, '..', 'converted')
+  await convert('tiny/qwen', out)
+  delete files['onnx/model.onnx']
+  assert.not(asked.some(name => name.startsWith('onnx/')))
+  assert.equal(await readFile(join(out, 'model.safetensors')), weights)
+  assert.ok(existsSync(join(out, 'onnx', 'model.onnx')))
 })
 
 test('takes a broken download up where it stopped', async () => {

@@ -26,6 +26,7 @@ for (const stage of [
   'eval report',
   'eval compare',
   'check overlap',
+  'convert',
 ]) {
   test(stage, async () => {
     const help = await sophia([...stage.split(' '), '--help'], '', env)

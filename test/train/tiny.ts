@@ -57,7 +57,7 @@ export function tiny(kind: 'text' | 'sees', seed = 1): Tiny {
   const config =
     kind === 'text'
       ? { ...text, model_type: 'qwen2' }
-      : { model_type: 'llava', text_config: { ...text, model_type: 'qwen2' }, vision_config: vision, vision_feature_layer: -1 } // biome-ignore format: one thought
+      : { model_type: 'llava', text_config: { ...text, model_type: 'qwen2' }, vision_config: vision, vision_feature_layer: -1, vision_feature_select_strategy: 'full' } // biome-ignore format: one thought
   const parts = buildGraphs(config as never, weights) as Parts
   const trained = [...made].map(([name, start]) => ({ name, start, decays: decays(name, start.shape) }))
   return { parts, trained, values: valuesOf(trained) }

@@ -53,8 +53,9 @@ export interface Traits {
   headNorms: boolean
   /** Whether a layer rotates at all. */
   rotates: (layer: number) => boolean
-  /** The rotary base where the config names none. */
+  /** The rotary base, and whether the head is the embedding, where the config does not say. */
   theta: number
+  tied: boolean
 }
 
 /** LLaMA's, which most others changed little. */
@@ -75,6 +76,7 @@ export const LLAMA: Traits = {
   headNorms: false,
   rotates: () => true,
   theta: 10_000,
+  tied: false,
 }
 
 /** Where in a checkpoint the decoder stands: what comes before `layers.0.…`, and before `lm_head`. */
@@ -134,7 +136,7 @@ export function decoder(c: TextConfig, traits: Traits, weights: Weights, place: 
     present.push(key, value)
   }
   x = norm(x, `${place.stem}${names.norm}`)
-  const head = c.tie_word_embeddings ? `${place.stem}${names.embed}` : `${place.head}${names.head}`
+  const head = (c.tie_word_embeddings ?? traits.tied) ? `${place.stem}${names.embed}` : `${place.head}${names.head}`
   net.output(net.linear(x, head, c.hidden_size, c.vocab_size, false), 'logits')
   present.forEach((value, i) => {
     net.output(value, `present.${i >> 1}.${i % 2 ? 'value' : 'key'}`)
