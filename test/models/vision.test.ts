@@ -185,6 +185,17 @@ test('transformers.js runs the folders that we write', async () => {
   }
 })
 
+test('a text begins as the tokenizer has it once, whether or not the template wrote that', async () => {
+  const path = await rewritten('llava_clip', 'begun', asTheyAre)
+  const file = join(path, 'tokenizer_config.json')
+  const settings = JSON.parse(await readFile(file, 'utf8'))
+  await writeFile(file, JSON.stringify({ ...settings, chat_template: `{{- '<s>' -}}${settings.chat_template}` }))
+  const [ours, begun] = [await encoded('llava_clip', 'one'), await encoded('llava_clip', 'one', path)]
+  assert.equal(begun[0].ids, ours[0].ids)
+  const { tokens } = JSON.parse(await readFile(join(path, 'tokenizer.json'), 'utf8')).post_processor.processors[1].special_tokens['<s>'] // biome-ignore format: one thought
+  assert.equal([tokens, ours[0].ids.filter(id => id === ours[0].ids[0]).length], [['<s>'], 1])
+})
+
 test('the beginning of a conversation is written as it is within the whole', async () => {
   const { picture } = await golden('llava_onevision')
   const chat = await openChat(await openFolder(goldenPath('llava_onevision')))
