@@ -162,6 +162,25 @@ test('exports of the Hub with a dim of pictures and a mask of pixels', async () 
   assert.equal(await texts('smolvlm', path), (await golden('smolvlm')).cases.mixed.greedy_text)
 })
 
+test('exports of LLaVA-OneVision that take pixels alone get one tile a picture', async () => {
+  const path = join(dir, 'onevision-hub')
+  await saveFolder(await openFolder(goldenPath('llava_onevision')), path, new Map())
+  const { config, checkpoint } = await openFolder(goldenPath('llava_onevision'))
+  const { vision_encoder } = buildGraphs({ ...config, model_type: 'llava' }, weightsOf(checkpoint!, path))
+  await writeGraphs(path, { vision_encoder: modelOf(vision_encoder) })
+  const [row] = await encoded('llava_onevision', 'one', path)
+  const { imageToken } = await openFolder(path)
+  assert.is(row.ids.filter(id => id === imageToken).length, 9)
+  assert.equal(
+    Object.entries(row.vision!).map(([name, { shape }]) => [name, shape]),
+    [['pixel_values', [1, 3, 15, 15]]],
+  )
+  const whole = (await encoded('llava_onevision', 'one'))[0].vision!.pixel_values.data.slice(0, 3 * 15 * 15)
+  const apart = (whole as Float32Array).reduce((most, x, i) => Math.max(most, Math.abs(x - Number(row.vision!.pixel_values.data[i]))), 0) // biome-ignore format: one thought
+  assert.ok(apart < 1e-5, `pixels differ by ${apart}`)
+  assert.is((await texts('llava_onevision', path)).length, 2)
+})
+
 /** Greedy answers to `mixed`, all in one batch. */
 async function texts(name: string, model: string, engine?: 'transformers') {
   const { cases, picture } = await golden(name)
