@@ -74,6 +74,10 @@ const TABLE: Record<string, Inference> = {
   ...table(oneHot, 'OneHot'),
   ...table(loop, 'Loop'),
   ...table(branch, 'If'),
+  InBlocks: ({ node }) => {
+    const part = node.attrs.part as Graph
+    return part.outputs.map(output => part.type(output))
+  },
   Shape: ({ x, int }) => {
     const rank = x[0]!.shape?.length
     if (rank === undefined) return [{ dtype: 'int64', shape: [unknown()] }]

@@ -191,14 +191,14 @@ export class Graph {
     return this.weight(name, { dtype: 'float32', shape, data: new Uint8Array(data.buffer) })
   }
 
-  /** Appends a node with one output and returns that output's name; `hint` names it where the name is free. */
+  /** Appends a node with one output and returns that output's name; outside subgraphs `hint` names it where the name is free. */
   op(op: string, inputs: string[], attrs: Record<string, Attribute> = {}, hint?: string): string {
     return this.many(op, inputs, 1, attrs, hint)[0]
   }
 
   /** Appends a node with `count` outputs. */
   many(op: string, inputs: string[], count: number, attrs: Record<string, Attribute> = {}, hint?: string): string[] {
-    const base = hint && !this.has(hint) ? hint : this.fresh(hint ?? op)
+    const base = hint && !this.parent && !this.has(hint) ? hint : this.fresh(hint ?? op)
     const outputs = Array.from({ length: count }, (_, i) => (i === 0 ? base : `${base}:${i}`))
     const node = { op, domain: MICROSOFT.has(op) ? 'com.microsoft' : '', name: base, inputs, outputs, attrs }
     this.add(node)

@@ -8,11 +8,12 @@
  * Outputs  `next/θ`, `next/first/θ`, `next/second/θ`, `norm`, `drift` (empty unless last), `next/sum/θ`, `loss`, `logprob`
  */
 
+import { lower } from '../autodiff/blocks.ts'
 import { gradients } from '../autodiff/reverse.ts'
 import { Graph, type Tensor } from '../graph/ir.ts'
 import { prune } from '../graph/prune.ts'
 import { type AdamW, adamwStep, clipFactor, globalNorm } from './adamw.ts'
-import { forward, type Parts } from './forward.ts'
+import { type Fit, forward, type Parts } from './forward.ts'
 import { cut, declare } from './micro.ts'
 
 /** A tensor that is trained. */
@@ -29,6 +30,7 @@ export interface StepOptions extends AdamW {
   clip: number
   /** (C, H, W) of a picture, for models that see. */
   picture?: number[]
+  fit?: Fit
 }
 
 /** Matrices decay; norms, biases and other vectors do not (nor do learnt positions of a tower, as in most recipes). */
@@ -49,7 +51,7 @@ export function buildStep(parts: Parts, trained: Trained[], options: StepOptions
     correction1: g.input('correction1', 'float32', []),
     correction2: g.input('correction2', 'float32', []),
   }
-  const { sums, loss, logprob } = accumulate(g, parts, trained, options.picture)
+  const { sums, loss, logprob } = accumulate(g, parts, trained, options)
   const ends = finish(g, last, trained, sums, pace, options)
   for (const [name, value] of Object.entries(ends)) g.output(value, name)
   trained.forEach(({ name }, i) => {
@@ -61,13 +63,13 @@ export function buildStep(parts: Parts, trained: Trained[], options: StepOptions
 }
 
 /** The Loop over micro-batches: gradients of θ, loss and log-probability, each summed. */
-function accumulate(g: Graph, parts: Parts, trained: Trained[], picture?: number[]) {
+function accumulate(g: Graph, parts: Parts, trained: Trained[], { picture, fit }: StepOptions) {
   const body = new Graph('micro', g)
   const index = body.input('micro/index', 'int64', [])
   const go = body.input('micro/go', 'bool', [])
   const carried = trained.map(({ name }) => body.input(`micro/sum/${name}`, 'float32', g.shape(`sum/${name}`)!))
   const [lossSoFar, logprobSoFar] = ['loss', 'logprob'].map(name => body.input(`micro/${name}`, 'float32', []))
-  const { loss, logprob } = forward(body, parts, cut(body, index, picture))
+  const { loss, logprob } = forward(body, parts, cut(body, index, picture), fit)
   const made = gradients(body, loss, trained.map(({ name }) => name)) // biome-ignore format: one thought
   body.output(body.op('Identity', [go]))
   trained.forEach(({ name }, i) => {
@@ -77,6 +79,7 @@ function accumulate(g: Graph, parts: Parts, trained: Trained[], picture?: number
   body.output(body.op('Add', [lossSoFar, loss]))
   body.output(body.op('Add', [logprobSoFar, logprob]))
   prune(body)
+  lower(body)
 
   const starts = trained.map(({ name }) => `sum/${name}`)
   const count = g.op('Squeeze', [g.op('Shape', ['micro.table'], { start: 0, end: 1 }), g.ints([0])])

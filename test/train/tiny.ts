@@ -6,7 +6,7 @@ import { buildGraphs } from '../../src/models/builders/index.ts'
 import { stream } from '../../src/random.ts'
 import type { Parts } from '../../src/train/forward.ts'
 import type { Sequence } from '../../src/train/micro.ts'
-import { buildStep, decays, type Trained } from '../../src/train/step.ts'
+import { buildStep, decays, type StepOptions, type Trained } from '../../src/train/step.ts'
 import { freshState, type State, Trainer } from '../../src/train/trainer.ts'
 
 export const VOCABULARY = 23
@@ -73,7 +73,11 @@ const hostOf = (start: Tensor): HostTensor => {
 
 export const ADAMW = { betas: [0.9, 0.95] as [number, number], epsilon: 1e-8, weightDecay: 0.05, clip: 1 }
 
-export function openTiny({ parts, trained, values }: Tiny, options = ADAMW, state?: State): Promise<Trainer> {
+export function openTiny(
+  { parts, trained, values }: Tiny,
+  options: StepOptions = { ...ADAMW },
+  state?: State,
+): Promise<Trainer> {
   const sees = parts.vision_encoder !== undefined
   const graph = buildStep(parts, trained, { ...options, ...(sees && { picture: PICTURE }) })
   const picture = sees ? { shape: PICTURE, token: PATCH } : undefined

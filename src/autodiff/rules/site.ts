@@ -18,6 +18,8 @@ export class Site extends Writer {
     /** Whether the gradient of input `i` is wanted: for rules that refuse, or that are dear. */
     readonly wanted: (i: number) => boolean,
     override readonly producer: (value: string) => Node | undefined,
+    /** The walk itself, for rules that write subgraphs. */
+    readonly pullback: (graph: Graph, seeds: Map<string, string>, wrt: string[]) => Map<string, string>,
   ) {
     super(graph, node, 'grad/')
   }
