@@ -9,8 +9,10 @@
 
 import { multiply } from '../graph/dims.ts'
 import { inline } from '../graph/inline.ts'
-import { type Dim, Graph, type Node, sizeOf } from '../graph/ir.ts'
+import { type Dim, float, Graph, type Node, sizeOf } from '../graph/ir.ts'
 import { prune, reads } from '../graph/prune.ts'
+import { added } from './added.ts'
+import { swapsLastTwo } from './rules/matmul.ts'
 
 /** How an input of a part gets into it. */
 export interface Entry {
@@ -101,6 +103,20 @@ export function lower(graph: Graph): void {
     }
   }
   order(graph)
+  fuse(graph)
+}
+
+/** Products with a transposed matrix take it as it lies: ONNX Runtime would keep a transposed copy of every frozen weight. */
+function fuse(graph: Graph): void {
+  const makers = graph.producers()
+  graph.nodes = graph.nodes.map(node => {
+    const turned = node.op === 'MatMul' && makers.get(node.inputs[1])
+    if (!turned || !swapsLastTwo(turned, graph.rank(node.inputs[1]))) return node
+    const attrs = { transA: 0, transB: 1, alpha: float(1) }
+    return { ...node, op: 'FusedMatMul', domain: 'com.microsoft', inputs: [node.inputs[0], turned.inputs[0]], attrs }
+  })
+  const read = new Set([...graph.outputs, ...graph.nodes.flatMap(reads)])
+  graph.nodes = graph.nodes.filter(({ op, outputs }) => op !== 'Transpose' || read.has(outputs[0]))
 }
 
 /** Brings nodes that were put in out of order behind what they read. */
@@ -232,7 +248,7 @@ export class BlockLoop {
     const { dtype, shape } = graph.type(like)
     const initial = graph.op('ConstantOfShape', [graph.ints(shape!.map(() => 1))])
     const carried = body.input(body.fresh('sum'), dtype, shape!.map((_, i) => `${this.symbol}.${this.carried.length}.${i}`)) // biome-ignore format: one thought
-    const next = accumulate(body, carried, made)
+    const next = added(body, carried, made)
     body.types.set(next, { dtype, shape })
     this.carried.push({ initial, made: next })
   }
@@ -279,13 +295,4 @@ export class BlockLoop {
     graph.types.set(cut, { dtype: graph.type(stack).dtype, shape })
     return cut
   }
-}
-
-/** sum + made; where `made` is a product of matrices, in one operator that keeps no product beside the sum. */
-export function accumulate(graph: Graph, sum: string, made: string): string {
-  const node = graph.nodes.findLast(({ outputs }) => outputs[0] === made)
-  const product = node && (node.op === 'MatMul' || node.op === 'FusedMatMul') && node.inputs.every(x => graph.shape(x)?.length === 2) // biome-ignore format: one thought
-  if (!product) return graph.op('Add', [sum, made])
-  const { transA = 0, transB = 0, alpha } = node.attrs
-  return graph.op('Gemm', [...node.inputs, sum], { transA, transB, ...(alpha && { alpha }) })
 }

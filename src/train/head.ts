@@ -12,7 +12,7 @@ import { Graph, type Node } from '../graph/ir.ts'
 import { prune, reads } from '../graph/prune.ts'
 
 /** Floats of a block's logits. */
-const BLOCK = 1 << 25
+const BLOCK = 1 << 24
 /** Rows that a product should have at least. */
 const FEWEST = 32
 

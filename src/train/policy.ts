@@ -49,9 +49,12 @@ export async function openPolicy(folder: ModelFolder, { trainVision, lora }: Pol
   return { parts, trained, adapters: [], picture }
 }
 
-/** The weights to start from, in single precision. */
+/** The weights to start from, in single precision and in memory of their own. */
 export async function startingWeights(trained: Trained[], folder: ModelFolder): Promise<Map<string, HostTensor>> {
-  const loaded = trained.map(async ({ name, start }) => [name, await loadTensor(start, folder.onnx, true)] as const)
+  const own = (start: Tensor) => ('data' in start ? { ...start, data: start.data.slice() } : start)
+  const loaded = trained.map(
+    async ({ name, start }) => [name, await loadTensor(own(start), folder.onnx, true)] as const,
+  )
   return new Map(await Promise.all(loaded))
 }
 

@@ -126,10 +126,9 @@ export async function train(
 
 async function openTrainer(folder: ModelFolder, policy: Policy, state: Trainer['state'], options: TrainOptions) {
   const { betas, weightDecay, clip, device, threads } = options
-  const adamw = { betas, weightDecay, clip, epsilon: 1e-8 }
-  const graph = buildStep(policy.parts, policy.trained, { ...adamw, picture: policy.picture?.shape })
-  const session = { device, threads, folder: folder.onnx }
-  return Trainer.open(graph, policy.trained, state, { betas, picture: policy.picture }, session)
+  const update = { betas, weightDecay, clip, epsilon: 1e-8, picture: policy.picture, loop: device !== 'cpu' }
+  const graph = buildStep(policy.parts, policy.trained, { ...update, picture: policy.picture?.shape })
+  return Trainer.open(graph, policy.trained, state, update, { device, threads, folder: folder.onnx })
 }
 
 /** What the weights depend on. Threads and device are left out: they change the last digits only. */

@@ -33,6 +33,8 @@ const attended = (g: Graph, [q, k, v, bias]: string[]) => {
   return [g.op('MatMul', [g.op('Softmax', [scores], { axis: -1 }), v])]
 }
 const causal = (n: number) => fixed({ ...any(n, n), draw: (_, i) => (i % n > Math.floor(i / n) ? -1e9 : 0) })
+const picked = (g: Graph, [x, labels]: string[]) =>
+  g.op('GatherElements', [g.op('LogSoftmax', [x], { axis: -1 }), labels], { axis: 1 })
 const classified = (g: Graph, [x, w, labels]: string[]) => {
   const logs = g.op('LogSoftmax', [g.op('MatMul', [x, g.op('Transpose', [w], { perm: [1, 0] })])], { axis: -1 })
   return [g.op('GatherElements', [logs, labels], { axis: 1 })]
@@ -160,7 +162,7 @@ export const CASES: Record<string, Case[]> = {
   ReduceMin: reductions('ReduceMin', distinct),
 
   Softmax: [on(any(2, 3, 4)), { inputs: [any(2, 3, 4)], attrs: { axis: 1 } }],
-  LogSoftmax: [on(any(2, 3, 4)), { inputs: [any(2, 3)], attrs: { axis: 0 } }],
+  LogSoftmax: [on(any(2, 3, 4)), { inputs: [any(2, 3)], attrs: { axis: 0 } }, { inputs: [any(3, 4), ints([1, 3, 1], [3, 1])], build: picked }],
   LayerNormalization: [
     { inputs: [any(2, 3, 4), any(4), any(4)], attrs: { axis: -1, epsilon: float(1e-3) } },
     { inputs: [any(2, 3, 4), any(3, 4)], attrs: { axis: 1 } },

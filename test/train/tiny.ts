@@ -8,6 +8,7 @@ import type { Parts } from '../../src/train/forward.ts'
 import type { Sequence } from '../../src/train/micro.ts'
 import { buildStep, decays, type StepOptions, type Trained } from '../../src/train/step.ts'
 import { freshState, type State, Trainer } from '../../src/train/trainer.ts'
+import type { UpdateOptions } from '../../src/train/update.ts'
 
 export const VOCABULARY = 23
 /** The token that stands for a patch, and the patches of a picture. */
@@ -75,14 +76,15 @@ export const ADAMW = { betas: [0.9, 0.95] as [number, number], epsilon: 1e-8, we
 
 export function openTiny(
   { parts, trained, values }: Tiny,
-  options: StepOptions = { ...ADAMW },
+  options: UpdateOptions & Pick<StepOptions, 'fit' | 'loop'> = ADAMW,
   state?: State,
 ): Promise<Trainer> {
   const sees = parts.vision_encoder !== undefined
   const graph = buildStep(parts, trained, { ...options, ...(sees && { picture: PICTURE }) })
   const picture = sees ? { shape: PICTURE, token: PATCH } : undefined
-  const start = state ?? freshState(trained, new Map(values))
-  return Trainer.open(graph, trained, start, { betas: options.betas, picture }, { threads: 1 })
+  const copied = [...values].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }] as const)
+  const start = state ?? freshState(trained, new Map(copied))
+  return Trainer.open(graph, trained, start, { ...options, picture }, { threads: 1 })
 }
 
 /** A sequence that counts upwards from `first`, the first `prompt` tokens of it given; with a picture before it, if asked. */
