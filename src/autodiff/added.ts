@@ -6,9 +6,8 @@
 
 import type { Graph, Node, Tensor } from '../graph/ir.ts'
 
-/** sum + made. `made` is not to be used for anything else. */
-export function added(graph: Graph, sum: string, made: string): string {
-  const makers = graph.producers()
+/** sum + made. `made` is not to be used for anything else; `makers` finds the nodes that make it and its parts. */
+export function added(graph: Graph, sum: string, made: string, makers = graph.producers()): string {
   const rank = (node: Node, value: string) => ORDER.findIndex(fits => fits(graph, makers, node, value))
   const parts = partsOf(makers, made).map(value => ({ value, node: makers.get(value) }))
   const order = parts.map(({ node, value }) => (node ? rank(node, value) : -1)).map(at => (at < 0 ? 1 : at))

@@ -172,8 +172,8 @@ export class BlockLoop {
   private readonly count: string
   private readonly rows: string
   private readonly total: string
-  /** Names of sizes: rows of a block, keys before its end. */
-  private readonly symbol: string
+  /** Sizes, where they are known, else names of them: blocks, rows of one, rows of all together. */
+  private readonly sizes: { count: Dim; rows: Dim; all: Dim }
   private readonly start: string
   private readonly end: string
   private readonly carried: { initial: string; made: string }[] = []
@@ -191,7 +191,14 @@ export class BlockLoop {
     this.rows = this.quotient(this.total, this.count)
     this.body = new Graph(graph.fresh('blocks'), graph)
     const { body } = this
-    this.symbol = body.name
+    const known = graph.shape(first.value)![first.cut!]
+    this.sizes = { count: `${body.name}.count`, rows: `${body.name}.rows`, all: `${body.name}.all` }
+    if (typeof known === 'number') {
+      const total = known / (first.unit ?? 1)
+      const count = Math.max(1, Math.ceil(total / blocks.size))
+      const rows = Math.max(1, Math.ceil(total / count))
+      this.sizes = { count, rows, all: count * rows }
+    }
     this.index = body.input(`${body.name}/index`, 'int64', [])
     body.input(`${body.name}/go`, 'bool', [])
     this.start = body.op('Mul', [body.op('Reshape', [this.index, body.ints([1])]), this.rows])
@@ -218,10 +225,10 @@ export class BlockLoop {
     const lacking = graph.op('Sub', [graph.op('Mul', [this.count, this.rows]), this.total])
     const ends = graph.op('Concat', [zero, graph.op('Mul', [lacking, times])], { axis: 0 })
     const full = graph.op('Pad', [value, ends, '', graph.ints([axis])])
-    graph.types.set(full, { dtype, shape: shape!.map((dim, i) => (i === axis ? `${this.symbol}.all*${unit}` : dim)) })
+    graph.types.set(full, { dtype, shape: shape!.map((dim, i) => (i === axis ? multiply(this.sizes.all, unit) : dim)) })
     const [from, to] = [this.start, this.end].map(at => body.op('Mul', [at, times]))
     const piece = body.op('Slice', [full, from, to, graph.ints([axis])])
-    const rows = multiply(`${this.symbol}.rows`, unit)
+    const rows = multiply(this.sizes.rows, unit)
     body.types.set(piece, { dtype, shape: shape!.map((dim, i) => (i === axis ? rows : dim)) })
     return piece
   }
@@ -235,7 +242,7 @@ export class BlockLoop {
       if (prefix === undefined) return [input, inputs[i]]
       const { dtype, shape } = body.type(inputs[i])
       const cut = body.op('Slice', [inputs[i], body.ints([0]), this.end, body.ints([prefix])])
-      body.types.set(cut, { dtype, shape: shape!.map((dim, d) => (d === prefix ? `${this.symbol}.keys` : dim)) })
+      body.types.set(cut, { dtype, shape: shape!.map((dim, d) => (d === prefix ? `${body.name}.keys` : dim)) })
       return [input, cut]
     })
     const made = inline(body, part, Object.fromEntries(bindings), body.fresh('part'))
@@ -247,7 +254,7 @@ export class BlockLoop {
     const { body, graph } = this
     const { dtype, shape } = graph.type(like)
     const initial = graph.op('ConstantOfShape', [graph.ints(shape!.map(() => 1))])
-    const carried = body.input(body.fresh('sum'), dtype, shape!.map((_, i) => `${this.symbol}.${this.carried.length}.${i}`)) // biome-ignore format: one thought
+    const carried = body.input(body.fresh('sum'), dtype, shape!.map((_, i) => `${body.name}.${this.carried.length}.${i}`)) // biome-ignore format: one thought
     const next = added(body, carried, made)
     body.types.set(next, { dtype, shape })
     this.carried.push({ initial, made: next })
@@ -271,6 +278,10 @@ export class BlockLoop {
     const outputs = graph.many('Loop', [count, '', ...initial], body.outputs.length - 1, { body })
     this.carried.forEach(({ made }, i) => {
       graph.types.set(outputs[i], body.type(made))
+    })
+    this.stacked.forEach((made, i) => {
+      const { dtype, shape } = body.type(made)
+      graph.types.set(outputs[this.carried.length + i], { dtype, shape: [this.sizes.count, ...shape!] })
     })
     return outputs
   }

@@ -87,7 +87,7 @@ function missing(group: Node[], piece: Node[], pieces: Node[][]): Node[] {
 const multiplies = ({ op }: Node) => /^(MatMul|FusedMatMul|Gemm|MatMulNBits|Conv|InBlocks)$/.test(op)
 
 /** The number of the layer in the names of nodes and weights. */
-function numberOf(nodes: Node[]): string | undefined {
+export function numberOf(nodes: Node[]): string | undefined {
   for (const { name, inputs } of nodes) {
     for (const text of [name, ...inputs]) {
       const found = /(?:layers?|blocks?|h)[./](\d+)[./]/.exec(text)

@@ -74,7 +74,7 @@ export async function openSession(model: string | Model | Uint8Array, options: S
     executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
     graphOptimizationLevel: options.optimization ?? 'all',
     intraOpNumThreads: options.threads ?? 0,
-    ...(options.frugal && { enableCpuMemArena: false }),
+    ...(options.frugal && { enableCpuMemArena: false, enableMemPattern: false }),
     logSeverityLevel: 3,
     ...(options.profile && { enableProfiling: true, profileFilePrefix: options.profile }),
     extra: {

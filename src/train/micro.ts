@@ -63,14 +63,25 @@ export function declare(outer: Graph, picture?: number[]): void {
   outer.input('micro.places', 'int64', ['all places'])
 }
 
-/** Cuts micro-batch number `index` (int64 scalar) out of the flat inputs, inside the Loop's body. */
-export function cut(body: Graph, index: string, picture?: number[]): Micro {
+/** Sizes of a micro-batch: sequences, their padded length, learnt tokens, pictures. */
+export interface Sizes {
+  rows: number
+  length: number
+  targets: number
+  images: number
+}
+
+/**
+ * Cuts micro-batch number `index` (int64 scalar) out of the flat inputs. `sizes` are written into the shapes where they
+ * are given, for a graph that is looked at and not run.
+ */
+export function cut(body: Graph, index: string, picture?: number[], sizes?: Sizes): Micro {
   const row = body.op('Gather', ['micro.table', index]) // (columns,)
   const parts = body.many('Split', [row], COLUMNS.length, { axis: 0, num_outputs: COLUMNS.length })
   const at = (column: Column) => parts[COLUMNS.indexOf(column)]
   // Sizes get names, so that shapes that are equal are known to be.
-  body.known.set(at('rows'), ['B'])
-  body.known.set(at('length'), ['T'])
+  body.known.set(at('rows'), [sizes?.rows ?? 'B'])
+  body.known.set(at('length'), [sizes?.length ?? 'T'])
   const piece = (flat: string, start: string, end: string, shape: Dim[]) => {
     const value = body.op('Slice', [flat, start, end, body.ints([0])])
     body.types.set(value, { dtype: body.type(flat).dtype, shape })
@@ -78,9 +89,9 @@ export function cut(body: Graph, index: string, picture?: number[]): Micro {
   }
   const [rows, length] = [at('rows'), at('length')]
   const end = body.op('Add', [at('ids'), body.op('Mul', [rows, length])])
-  const flat = piece('micro.ids', at('ids'), end, ['B*T'])
+  const flat = piece('micro.ids', at('ids'), end, [sizes ? sizes.rows * sizes.length : 'B*T'])
   const ids = body.op('Reshape', [flat, body.op('Concat', [rows, length], { axis: 0 })])
-  const target = (name: string) => piece(name, at('targets'), at('targetsEnd'), ['R'])
+  const target = (name: string) => piece(name, at('targets'), at('targetsEnd'), [sizes?.targets ?? 'R'])
   return {
     ids,
     rows,
@@ -89,7 +100,7 @@ export function cut(body: Graph, index: string, picture?: number[]): Micro {
     labels: target('micro.labels'),
     weights: target('micro.weights'),
     ...(picture && {
-      pixels: piece('micro.pixels', at('images'), at('imagesEnd'), ['I', ...picture]),
+      pixels: piece('micro.pixels', at('images'), at('imagesEnd'), [sizes?.images ?? 'I', ...picture]),
       places: piece('micro.places', at('places'), at('placesEnd'), ['P']),
     }),
   }

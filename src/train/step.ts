@@ -15,7 +15,7 @@ import { Graph, type Tensor } from '../graph/ir.ts'
 import { prune } from '../graph/prune.ts'
 import { globalNorm } from './adamw.ts'
 import { type Fit, forward, type Parts } from './forward.ts'
-import { cut, declare, type Micro } from './micro.ts'
+import { cut, declare, type Micro, type Sizes } from './micro.ts'
 
 /** A tensor that is trained. */
 export interface Trained {
@@ -32,6 +32,8 @@ export interface StepOptions {
   fit?: Fit
   /** Whether a run goes over several micro-batches. */
   loop?: boolean
+  /** Sizes of the micro-batch: makes a graph that tells its memory and is not to be run. */
+  sizes?: Sizes
 }
 
 /** Matrices decay; norms, biases and other vectors do not (nor do learnt positions of a tower, as in most recipes). */
@@ -62,8 +64,8 @@ interface Sums {
 }
 
 /** One micro-batch. */
-function once(g: Graph, parts: Parts, trained: Trained[], { picture, fit }: StepOptions): Sums {
-  return gradientOf(g, parts, trained, cut(g, g.ints(0), picture), fit, name => `sum/${name}`)
+function once(g: Graph, parts: Parts, trained: Trained[], { picture, fit, sizes }: StepOptions): Sums {
+  return gradientOf(g, parts, trained, cut(g, g.ints(0), picture, sizes), fit, name => `sum/${name}`)
 }
 
 /** Appends a micro-batch to `body`: its loss and log-probability, and its gradients added to `sum`. */
@@ -77,7 +79,8 @@ function gradientOf(
 ): Sums {
   const { loss, logprob } = forward(body, parts, micro, fit)
   const made = gradients(body, loss, trained.map(({ name }) => name)) // biome-ignore format: one thought
-  return { sums: trained.map(({ name }) => added(body, sum(name), made.get(name)!)), loss, logprob }
+  const makers = body.producers()
+  return { sums: trained.map(({ name }) => added(body, sum(name), made.get(name)!, makers)), loss, logprob }
 }
 
 /** A Loop over micro-batches: gradients of θ, loss and log-probability, each summed. */

@@ -45,6 +45,7 @@ const options = (name: string, more: Partial<TrainOptions> = {}): TrainOptions =
   lrFloor: 0.25,
   microTokens: 64,
   trainVision: false,
+  recompute: false,
   seed: 1,
   saveEvery: 2,
   device: 'cpu',
