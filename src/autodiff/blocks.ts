@@ -92,7 +92,7 @@ export function entriesOf(graph: Graph, nodes: Node[]): string[] {
   return [...read].filter(value => value && !made.has(value) && !isConstant(value))
 }
 
-/** Writes the InBlocks nodes of `graph` in ONNX's operators, and brings its nodes into an order that can be run. */
+/** Writes the InBlocks nodes of `graph` in ONNX's operators. */
 export function lower(graph: Graph): void {
   while (graph.nodes.some(isBlocks)) {
     const nodes = graph.nodes
@@ -102,7 +102,6 @@ export function lower(graph: Graph): void {
       else graph.nodes.push(node)
     }
   }
-  order(graph)
   fuse(graph)
 }
 
@@ -117,21 +116,6 @@ function fuse(graph: Graph): void {
   })
   const read = new Set([...graph.outputs, ...graph.nodes.flatMap(reads)])
   graph.nodes = graph.nodes.filter(({ op, outputs }) => op !== 'Transpose' || read.has(outputs[0]))
-}
-
-/** Brings nodes that were put in out of order behind what they read. */
-function order(graph: Graph): void {
-  const makers = graph.producers()
-  const done = new Set<Node>()
-  const visit = (node: Node | undefined) => {
-    if (!node || done.has(node)) return
-    done.add(node)
-    for (const value of reads(node)) visit(makers.get(value))
-    sorted.push(node)
-  }
-  const sorted: Node[] = []
-  for (const node of graph.nodes) visit(node)
-  graph.nodes = sorted
 }
 
 const isBlocks = ({ op, domain }: Node) => op === 'InBlocks' && domain === 'sophia'

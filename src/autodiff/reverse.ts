@@ -6,6 +6,7 @@
 
 import { UserError } from '../errors.ts'
 import type { Graph, Node } from '../graph/ir.ts'
+import { order } from '../graph/order.ts'
 import { reads } from '../graph/prune.ts'
 import { exactly, unbroadcast } from './broadcast.ts'
 import { RULES } from './rules/index.ts'
@@ -47,6 +48,7 @@ export function pullback(graph: Graph, seeds: Map<string, string>, wrt: string[]
   }
   const result = new Map(wrt.map(value => [value, accumulated(graph, pending, value) ?? zeros(graph, value)]))
   dropUnused(graph, start, result.values())
+  order(graph) // a rule may have put its node behind what it appended
   return result
 }
 

@@ -103,7 +103,9 @@ function likelihood(
   { labels, weights }: Micro,
   rows?: number,
 ): Likelihood {
-  const each = logprobs(body, logits, hidden, labels, rows) // (R,)
-  const loss = body.op('Neg', [body.op('ReduceSum', [body.op('Mul', [each, weights])], { keepdims: 0 })])
+  const each = logprobs(body, logits, hidden, labels, rows) // (R, 1)
+  // A product, for its gradient asks for no sizes of `each`: it is known before `each` is, and one pass is enough.
+  const row = body.op('Unsqueeze', [weights, body.ints([0])]) // (1, R)
+  const loss = body.op('Neg', [body.op('Squeeze', [body.op('MatMul', [row, each]), body.ints([0, 1])])])
   return { loss, logprob: body.op('ReduceSum', [each], { keepdims: 0 }) }
 }

@@ -93,7 +93,7 @@ function lastPlace(graph: Graph, from: string, to: string): { value: string; nod
 }
 
 /**
- * Natural log-probability of each label, (R,).
+ * Natural log-probability of each label, (R, 1).
  *
  * @param logits (R, V)
  * @param hidden (R, D), what the logits are computed from row by row; without it, they are kept whole
@@ -111,7 +111,7 @@ export function logprobs(
   const logs = body.op('LogSoftmax', [logits], { axis: -1 })
   const picked = body.op('GatherElements', [logs, column], { axis: 1 }) // (R, 1)
   if (hidden) inBlocks(body, hidden, column, picked, rows)
-  return body.op('Squeeze', [picked, body.ints([1])])
+  return picked
 }
 
 /** Puts what leads from `hidden` and `column` to `picked` into a part of its own. */

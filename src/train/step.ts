@@ -12,6 +12,7 @@ import { added } from '../autodiff/added.ts'
 import { lower } from '../autodiff/blocks.ts'
 import { gradients } from '../autodiff/reverse.ts'
 import { Graph, type Tensor } from '../graph/ir.ts'
+import { order } from '../graph/order.ts'
 import { prune } from '../graph/prune.ts'
 import { globalNorm } from './adamw.ts'
 import { type Fit, forward, type Parts } from './forward.ts'
@@ -52,6 +53,7 @@ export function buildStep(parts: Parts, trained: Trained[], options: StepOptions
   g.output(loss, 'loss')
   g.output(logprob, 'logprob')
   g.output(normIf(g, last, trained), 'norm')
+  order(g)
   prune(g)
   lower(g)
   return g
@@ -95,6 +97,7 @@ function overAll(g: Graph, parts: Parts, trained: Trained[], { picture, fit }: S
   for (const sum of made.sums) body.output(sum)
   body.output(body.op('Add', [lossSoFar, made.loss]))
   body.output(body.op('Add', [logprobSoFar, made.logprob]))
+  order(body)
   prune(body)
   lower(body)
 

@@ -2,8 +2,10 @@
 
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Graph } from '../../src/graph/ir.ts'
 import type { Fit } from '../../src/train/forward.ts'
 import { withAdapters } from '../../src/train/lora.ts'
+import { buildStep } from '../../src/train/step.ts'
 import { ADAMW, counting, openTiny, type Tiny, tiny, valuesOf, weighed } from './tiny.ts'
 
 const test = suite('train: fitting into memory')
@@ -55,5 +57,16 @@ for (const [kind, make] of Object.entries(models)) {
     })
   }
 }
+
+test('the vocabulary is gone through once, forwards and backwards in one pass', () => {
+  const { parts, trained } = tiny('text')
+  const loops = (graph: Graph): Graph[] =>
+    graph.nodes.flatMap(({ attrs }) => Object.values(attrs).flatMap(a => (a instanceof Graph ? [a, ...loops(a)] : [])))
+  const step = buildStep(parts, trained)
+  const heads = loops(step).filter(({ nodes }) => nodes.some(({ op }) => op === 'LogSoftmax'))
+  assert.is(heads.length, 1)
+  assert.not.ok(step.nodes.some(({ op }) => op === 'LogSoftmax'))
+  assert.ok(heads[0].nodes.some(({ op }) => op === 'ScatterElements'), 'the gradient is made there')
+})
 
 test.run()
