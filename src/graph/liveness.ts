@@ -13,9 +13,22 @@ export interface Liveness {
   peak: number
   /** The node that was running then. */
   at?: Node
+  /**
+   * Bytes that the process holds at most: small arrays come from a heap that keeps what was freed, large ones go back to
+   * the system, so the worst moments of the two add up.
+   */
+  held: Held
   /** Bytes of what lives when `mark` has been made, by value. */
   kept: Map<string, number>
 }
+
+export interface Held {
+  small: number
+  large: number
+}
+
+/** From this size on the C library (glibc) takes an array from the system, and gives it back. */
+const LARGE = 32 << 20
 
 /** What changes only how an array is looked at. */
 const VIEWS = new Set('Reshape Squeeze Unsqueeze Identity Flatten'.split(' '))
@@ -43,27 +56,34 @@ export function liveness(graph: Graph, unknown = 1, mark?: string, given: Readon
   const elsewhere = new Set([...given].map(origin))
   const size = (value: string) => (elsewhere.has(value) ? 0 : bytes(graph, value, unknown))
   const alive = new Map<string, number>()
-  const result: Liveness = { peak: 0, kept: new Map() }
-  let now = 0
+  const result: Liveness = { peak: 0, held: { small: 0, large: 0 }, kept: new Map() }
+  const now: Held = { small: 0, large: 0 }
+  const count = (bytes: number, sign: 1 | -1) => {
+    now[bytes < LARGE ? 'small' : 'large'] += sign * bytes
+  }
+  const look = (node: Node, inner: Held = { small: 0, large: 0 }) => {
+    const [small, large] = [now.small + inner.small, now.large + inner.large]
+    if (small + large > result.peak) Object.assign(result, { peak: small + large, at: node })
+    result.held = { small: Math.max(small, result.held.small), large: Math.max(large, result.held.large) }
+  }
   order.forEach((node, i) => {
-    const inner = innerPeak(graph, node, unknown)
     const dying = [...new Set(reads(node).map(origin))].filter(value => alive.has(value) && last.get(value) === i)
-    if (now + inner > result.peak) Object.assign(result, { peak: now + inner, at: node })
+    look(node, innerPeak(graph, node, unknown))
     const [output] = node.outputs
-    const over = OVER.has(node.op) && !elsewhere.has(output) && dying.find(value => node.inputs.includes(value) && alive.get(value) === size(output)) // biome-ignore format: one thought
+    const over = OVER.has(node.op) && !elsewhere.has(output) && dying.find(value => node.inputs.some(input => origin(input) === value) && alive.get(value) === size(output)) // biome-ignore format: one thought
     if (over) {
-      now -= alive.get(over)!
+      count(alive.get(over)!, -1)
       alive.delete(over)
     }
     for (const value of node.outputs) {
       if (!value || storage.has(value) || (last.get(value) ?? -1) < i) continue
       alive.set(value, size(value))
-      now += alive.get(value)!
+      count(size(value), 1)
     }
-    if (now > result.peak) Object.assign(result, { peak: now, at: node })
+    look(node)
     for (const value of [...dying, ...node.outputs]) {
       if (last.get(value) !== i || !alive.has(value)) continue
-      now -= alive.get(value)!
+      count(alive.get(value)!, -1)
       alive.delete(value)
     }
     if (mark && node.outputs.includes(mark)) result.kept = new Map(alive)
@@ -71,18 +91,24 @@ export function liveness(graph: Graph, unknown = 1, mark?: string, given: Readon
   return result
 }
 
-/** What runs inside a node takes at most, its outputs left out for an If, whose branch hands them over. */
-function innerPeak(graph: Graph, node: Node, unknown: number): number {
+/** What runs inside a node takes at most, the outputs left out for an If, whose branch hands them over. */
+function innerPeak(graph: Graph, node: Node, unknown: number): Held {
   const subgraphs = Object.values(node.attrs).filter(value => value instanceof Graph)
-  if (subgraphs.length === 0) return 0
-  const inner = Math.max(...subgraphs.map(subgraph => liveness(subgraph, unknown).peak))
+  const inner: Held = { small: 0, large: 0 }
+  for (const subgraph of subgraphs) {
+    const { held } = liveness(subgraph, unknown)
+    for (const kind of ['small', 'large'] as const) inner[kind] = Math.max(inner[kind], held[kind])
+  }
   if (node.op !== 'Loop') return inner
-  // Before and after an iteration, and all that iterations have stacked so far, which is copied together at the end.
-  const outputs = node.outputs.map(value => bytes(graph, value, unknown))
-  const carried = node.inputs.length - 2
-  const stacked = outputs.slice(carried).reduce((a, b) => a + b, 0)
-  const held = outputs.slice(0, carried).reduce((a, b) => a + b, 0)
-  return stacked + held + Math.max(inner, stacked)
+  // Beside the iteration that runs there is what the one before it carried, and all that iterations have stacked so far.
+  node.outputs.forEach((value, i) => {
+    const size = bytes(graph, value, unknown)
+    const stacked = i >= node.inputs.length - 2
+    const dim = graph.shape(value)?.[0]
+    const piece = stacked && typeof dim === 'number' ? size / dim : size
+    inner[piece < LARGE ? 'small' : 'large'] += size
+  })
+  return inner
 }
 
 /** Bytes of a value. */

@@ -66,7 +66,10 @@ test('the vocabulary is gone through once, forwards and backwards in one pass', 
   const heads = loops(step).filter(({ nodes }) => nodes.some(({ op }) => op === 'LogSoftmax'))
   assert.is(heads.length, 1)
   assert.not.ok(step.nodes.some(({ op }) => op === 'LogSoftmax'))
-  assert.ok(heads[0].nodes.some(({ op }) => op === 'ScatterElements'), 'the gradient is made there')
+  assert.ok(
+    heads[0].nodes.some(({ op }) => op === 'ScatterElements'),
+    'the gradient is made there',
+  )
 })
 
 test.run()
