@@ -4,7 +4,7 @@
  */
 
 import { attentionInBlocks } from '../autodiff/attention.ts'
-import { recompute } from '../autodiff/recompute.ts'
+import { recompute, recomputeActivations } from '../autodiff/recompute.ts'
 import { UserError } from '../errors.ts'
 import { inline } from '../graph/inline.ts'
 import type { Graph } from '../graph/ir.ts'
@@ -69,13 +69,11 @@ export function forward(body: Graph, parts: Parts, micro: Micro, fit: Fit = {}):
   const made = inline(body, policy, bindings, 'policy/')
   const [logits, hidden] = policy.outputs.map(output => made[output]) as [string, string?]
   const start = bindings.inputs_embeds ?? embedded(body, micro.ids)
-  if (fit.queries || fit.recompute) {
-    if (!start) throw new UserError('cannot find where the decoder looks up its tokens: leave --recompute out')
-    const end = hidden ?? logits
-    if (fit.queries) attentionInBlocks(body, start, end, fit.queries)
-    if (fit.recompute && !recompute(body, start, end))
-      throw new UserError('--recompute: no layers were found in the decoder. Leave it out')
-  }
+  const end = hidden ?? logits
+  if (start && fit.queries) attentionInBlocks(body, start, end, fit.queries)
+  if (start && !fit.recompute) recomputeActivations(body, start, end)
+  if (fit.recompute && !(start && recompute(body, start, end)))
+    throw new UserError('--recompute: no layers were found in the decoder. Leave it out')
   return likelihood(body, logits, hidden, micro, fit.rows)
 }
 

@@ -9,7 +9,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { attentionInBlocks } from '../../src/autodiff/attention.ts'
 import { lower } from '../../src/autodiff/blocks.ts'
-import { recompute } from '../../src/autodiff/recompute.ts'
+import { recompute, recomputeActivations } from '../../src/autodiff/recompute.ts'
 import { gradients } from '../../src/autodiff/reverse.ts'
 import { inline } from '../../src/graph/inline.ts'
 import { Graph } from '../../src/graph/ir.ts'
@@ -55,6 +55,7 @@ const blocks = (g: Graph) => attentionInBlocks(g, startOf(g), 'loss', () => 3)
 const WAYS: Record<string, (g: Graph) => number[]> = {
   'as it is': () => [],
   'attention in blocks': g => [blocks(g)],
+  'activations recomputed': g => [recomputeActivations(g, startOf(g), 'loss')],
   'layers recomputed': g => [recompute(g, startOf(g), 'loss')],
   'attention in blocks, layers recomputed': g => [blocks(g), recompute(g, startOf(g), 'loss')],
 }
