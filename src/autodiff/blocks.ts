@@ -185,6 +185,7 @@ export class BlockLoop {
     }
     this.index = body.input(`${body.name}/index`, 'int64', [])
     body.input(`${body.name}/go`, 'bool', [])
+    if (!graph.integers(this.rows)) graph.known.set(this.rows, [this.sizes.rows])
     this.start = body.op('Mul', [body.op('Reshape', [this.index, body.ints([1])]), this.rows])
     this.end = body.op('Add', [this.start, this.rows])
   }
