@@ -90,6 +90,15 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
       parse: number(0),
       description: 'their scale (default: 2 RANK)',
     })(),
+    recompute: Flags.boolean({
+      description: "keep only each layer's input and work the layer out again on the way back: a third slower, far less memory", // biome-ignore format: one thought
+    }),
+    'dry-run': Flags.boolean({ description: 'only say what memory it will take and how long a sequence may be' }),
+    memory: Flags.custom<number>({
+      helpValue: 'GIB',
+      parse: number(0),
+      description: 'memory that --dry-run fits sequences into (default: what is free)',
+    })(),
     'train-vision': Flags.boolean({ description: 'train the vision tower too' }),
     'save-every': Flags.integer({ default: 50, min: 1, helpValue: 'N', description: 'steps between checkpoints' }),
     seed: seedFlag,
@@ -130,6 +139,9 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
       microTokens: flags['micro-tokens'],
       maxLength: flags['max-length'],
       lora: flags.lora ? { rank: flags.lora, alpha: flags['lora-alpha'] ?? 2 * flags.lora } : undefined,
+      recompute: flags.recompute,
+      dryRun: flags['dry-run'],
+      memory: flags.memory,
       trainVision: flags['train-vision'],
       saveEvery: flags['save-every'],
       seed: flags.seed,

@@ -60,9 +60,12 @@ async function inSingle(folder: ModelFolder): Promise<ModelFolder> {
   return compute === 'float32' || !folder.checkpoint ? folder : openFolder(folder.path, { checkpoint: true })
 }
 
-/** The weights to start from, in single precision. */
+/** The weights to start from, in single precision and in memory of their own. */
 export async function startingWeights(trained: Trained[], folder: ModelFolder): Promise<Map<string, HostTensor>> {
-  const loaded = trained.map(async ({ name, start }) => [name, await loadTensor(start, folder.onnx, true)] as const)
+  const own = (start: Tensor) => ('data' in start ? { ...start, data: start.data.slice() } : start)
+  const loaded = trained.map(
+    async ({ name, start }) => [name, await loadTensor(own(start), folder.onnx, true)] as const,
+  )
   return new Map(await Promise.all(loaded))
 }
 

@@ -11,6 +11,8 @@ import type { ModelFolder } from '../models/folder.ts'
 import { microBatches, stepsPerEpoch } from './batches.ts'
 import { loadCheckpoint, runFolder, type Settings, saveCheckpoint } from './checkpoint.ts'
 import type { Dataset } from './dataset.ts'
+import { describe, forecast, inGiB, longestThatFits } from './forecast.ts'
+import { type Fit, queriesFor } from './forward.ts'
 import { openLog, startNews } from './log.ts'
 import { openPolicy, type Policy, startingWeights } from './policy.ts'
 import { saveModel } from './result.ts'
@@ -36,6 +38,8 @@ export interface TrainOptions {
   microTokens: number
   trainVision: boolean
   lora?: { rank: number; alpha: number }
+  /** Keep only each layer's input for the backward pass, and work the layer out again there. */
+  recompute: boolean
   seed: number
   /** Steps from checkpoint to checkpoint. */
   saveEvery: number
@@ -78,7 +82,7 @@ export async function train(
   const state = saved?.state ?? freshState(policy.trained, await startingWeights(policy.trained, folder))
   const watch = new Watch(saved?.watch)
   const profile = options.profile ? openProfile() : undefined
-  const trainer = await openTrainer(folder, policy, state, options, profile?.prefix)
+  const trainer = await openTrainer(folder, policy, state, options, fitOf(options, data), profile?.prefix)
   const log = openLog(options.log, state.step)
   const news = startNews(steps, quiet)
   const save = () => saveCheckpoint(run, { state, watch: watch.state }, settings)
@@ -129,18 +133,59 @@ export async function train(
   return true
 }
 
+/** Prints what memory the costliest micro-batch of the first pass will take, and how long a sequence may be. */
+export async function dryRun(
+  folder: ModelFolder,
+  data: Dataset,
+  options: TrainOptions,
+  limit: number,
+): Promise<string[]> {
+  const { batchSize, microTokens, seed, recompute } = options
+  const lora = options.lora && { ...options.lora, seed }
+  const policy = await openPolicy(folder, { trainVision: options.trainVision, lora })
+  const sizes = { lengths: data.lengths, images: data.images }
+  let worst: number[] = []
+  const width = (micro: number[]) => micro.length * (data.entries[micro[0]]?.ids.length ?? 0)
+  for (let step = 1; step <= stepsPerEpoch(data.entries.length, batchSize); step++)
+    for (const micro of microBatches(step, sizes, { batchSize, microTokens, seed })) if (width(micro) > width(worst)) worst = micro // biome-ignore format: one thought
+  const entries = worst.map(index => data.entries[index])
+  const sum = (of: (entry: (typeof entries)[0]) => number) => entries.reduce((total, entry) => total + of(entry), 0)
+  const batch = {
+    rows: entries.length,
+    length: entries[0].ids.length,
+    targets: sum(({ targets }) => targets),
+    images: Math.max(
+      1,
+      sum(({ images }) => images.length),
+    ),
+  }
+  const longest = Math.max(...data.lengths)
+  const fits = longestThatFits(policy, recompute, limit)
+  return [
+    `micro-batch of ${batch.rows} × ${batch.length} tokens, ${batch.targets} learnt`,
+    ...describe(forecast(policy, recompute, longest, batch)),
+    `longest sequence that fits in ${inGiB(limit)} GiB${' '.repeat(9)}${fits.toLocaleString('en')} tokens`,
+  ]
+}
+
+const fitOf = ({ recompute }: TrainOptions, data: Dataset): Fit => {
+  const longest = data.lengths.reduce((a, b) => Math.max(a, b), 0)
+  return { recompute, queries: queriesFor(longest) }
+}
+
 async function openTrainer(
   folder: ModelFolder,
   policy: Policy,
   state: Trainer['state'],
   options: TrainOptions,
+  fit: Fit,
   profile?: string,
 ) {
   const { betas, weightDecay, clip, device, threads } = options
-  const adamw = { betas, weightDecay, clip, epsilon: 1e-8 }
-  const graph = buildStep(policy.parts, policy.trained, { ...adamw, reading: policy.reading })
-  const session = { device, threads, folder: folder.onnx, profile }
-  return Trainer.open(graph, policy.trained, state, { betas, reading: policy.reading }, session)
+  const { reading } = policy
+  const update = { betas, weightDecay, clip, epsilon: 1e-8, reading, loop: device !== 'cpu' }
+  const graph = buildStep(policy.parts, policy.trained, { loop: update.loop, fit, reading })
+  return Trainer.open(graph, policy.trained, state, update, { device, threads, folder: folder.onnx, profile })
 }
 
 /** What the weights depend on. Threads and device are left out: they change the last digits only. */
