@@ -1,6 +1,6 @@
 /** `sophia train`: flags → src/sophia/train.ts. */
 import { Flags } from '@oclif/core'
-import { devices, imageFlags, inputArgument, number, rowFlags, SophiaCommand, seedFlag } from '../src/cli.ts'
+import { devices, dtypeFlag, imageFlags, inputArgument, number, rowFlags, SophiaCommand, seedFlag } from '../src/cli.ts'
 import { UserError } from '../src/errors.ts'
 
 function betasOf(text: string): [number, number] {
@@ -24,6 +24,7 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
   static override args = { input: inputArgument }
   static override flags = {
     model: Flags.string({ required: true, helpValue: 'MODEL', description: 'a model folder, or a Hub id' }),
+    dtype: dtypeFlag,
     output: Flags.string({
       char: 'o',
       required: true,
@@ -106,6 +107,7 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
       images: flags.images,
       allowRemote: flags['allow-remote'],
       model: flags.model,
+      dtype: flags.dtype,
       output: flags.output,
       resume: flags.resume,
       lr: flags.lr,

@@ -77,6 +77,12 @@ export const judgeFlag = Flags.option({
   description: `one of ${judges.join(', ')}`,
 })()
 
+export const dtypeFlag = Flags.string({
+  helpGroup: 'MODEL',
+  helpValue: 'DTYPE',
+  description: "which of the Hub's variants of its graphs: fp16, q4, q4f16, …",
+})
+
 export const modelFlags = {
   model: Flags.string({
     helpGroup: 'MODEL',
@@ -89,6 +95,7 @@ export const modelFlags = {
     helpValue: 'DIR',
     description: 'a PEFT (LoRA) adapter to put on the model',
   }),
+  dtype: dtypeFlag,
   engine: Flags.option({
     helpGroup: 'MODEL',
     options: engines,

@@ -6,6 +6,7 @@
 import { inline } from '../graph/inline.ts'
 import type { Graph } from '../graph/ir.ts'
 import type { ModelFolder } from '../models/folder.ts'
+import { leftPadded } from './padding.ts'
 
 /** The graphs of a model folder, read; the signatures are those of the Hub's exports. */
 export interface Parts {
@@ -21,9 +22,9 @@ export interface Parts {
 
 export async function partsOf(folder: ModelFolder): Promise<Parts> {
   const graph = async (name: string) => (await folder.graph(name)).graph
-  if (folder.kind === 'lm') return { decoder: await graph('model') }
+  if (folder.kind === 'lm') return { decoder: leftPadded(await graph('model')) }
   return {
-    decoder: await graph('decoder_model_merged'),
+    decoder: leftPadded(await graph('decoder_model_merged')),
     embed: await graph('embed_tokens'),
     vision: await graph('vision_encoder'),
     imageToken: folder.imageToken,
@@ -31,7 +32,10 @@ export async function partsOf(folder: ModelFolder): Promise<Parts> {
 }
 
 /** A cache's tensors in the order used everywhere here: key and value of layer 0, of layer 1, … */
-export const cacheNames = (decoder: Graph) => decoder.inputs.filter(name => name.startsWith('past_key_values.'))
+export const cacheNames = (decoder: Graph) => {
+  const place = (name: string) => 2 * Number(name.split('.')[1]) + Number(name.endsWith('value'))
+  return decoder.inputs.filter(name => name.startsWith('past_key_values.')).sort((a, b) => place(a) - place(b))
+}
 export const presentName = (past: string) => past.replace('past_key_values', 'present')
 
 export interface Feeds {

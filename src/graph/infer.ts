@@ -4,6 +4,7 @@
  */
 
 import { multiply, quotient, subtract, unknown } from './dims.ts'
+import { gatherQuantized, groupQuery, multiHead } from './fused.ts'
 import { INTEGERS } from './integers.ts'
 import { dtypeOf, type Graph, type Node, type Tensor } from './ir.ts'
 import {
@@ -119,6 +120,10 @@ const TABLE: Record<string, Inference> = {
   ArgMax: c => [{ dtype: 'int64', shape: reduction({ ...c, node: { ...c.node, inputs: [c.node.inputs[0]], attrs: { axes: [c.int('axis', 0)] } } })[0]?.shape }],
   NonZero: ({ x }) => [{ dtype: 'int64', shape: [x[0]!.shape?.length ?? unknown(), unknown()] }],
   Pad: ({ x }) => [{ dtype: x[0]!.dtype, shape: x[0]!.shape?.map(() => unknown()) }],
+  ...table(groupQuery, 'GroupQueryAttention'),
+  ...table(multiHead, 'MultiHeadAttention'),
+  MatMulNBits: ({ x, int }) => [{ dtype: x[0]!.dtype, shape: x[0]!.shape && [...x[0]!.shape.slice(0, -1), int('N', 0)] }],
+  ...table(gatherQuantized, 'GatherBlockQuantized'),
   SkipSimplifiedLayerNormalization: ({ x }) => [x[0], undefined, undefined, x[0]],
   SkipLayerNormalization: ({ x }) => [x[0], undefined, undefined, x[0]],
 } // biome-ignore format: a table

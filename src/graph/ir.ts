@@ -22,6 +22,8 @@ export type DType =
   | 'uint32'
   | 'uint16'
   | 'uint8'
+  | 'uint4'
+  | 'int4'
   | 'bool'
   | 'string'
 
@@ -87,6 +89,7 @@ const MICROSOFT = new Set([
 const BYTES: Partial<Record<DType, number>> = {
   float64: 8, int64: 8, uint64: 8, float32: 4, int32: 4, uint32: 4,
   float16: 2, bfloat16: 2, int16: 2, uint16: 2, int8: 1, uint8: 1, bool: 1,
+  uint4: 0.5, int4: 0.5,
 } // biome-ignore format: a table
 
 export const bytesOf = (dtype: DType) => BYTES[dtype] ?? 0
@@ -234,6 +237,7 @@ export class Graph {
 export const DTYPE_CODES: Record<DType, number> = {
   float32: 1, uint8: 2, int8: 3, uint16: 4, int16: 5, int32: 6, int64: 7, string: 8, bool: 9,
   float16: 10, float64: 11, uint32: 12, uint64: 13, bfloat16: 16,
+  uint4: 21, int4: 22,
 } // biome-ignore format: a table
 
 export const dtypeOf = (code: number): DType => {

@@ -33,6 +33,25 @@ export async function readJson<T = Record<string, unknown>>(folder: string, name
 export const textConfig = (config: Config) =>
   (config.text_config ?? config.llm_config ?? config) as unknown as TextConfig & Record<string, unknown>
 
+/** What onnxruntime-genai's config says, under the names of a `config.json`; undefined where there is none. */
+export async function genaiConfig(folder: string): Promise<Config | undefined> {
+  type Genai = { model?: { type?: string; decoder?: Record<string, unknown> } & Record<string, unknown> }
+  const model = (await readJson<Genai>(folder, 'genai_config.json'))?.model
+  if (!model?.type) return undefined
+  const { decoder = {} } = model
+  return {
+    model_type: model.type,
+    hidden_size: decoder.hidden_size,
+    num_hidden_layers: decoder.num_hidden_layers,
+    num_attention_heads: decoder.num_attention_heads,
+    num_key_value_heads: decoder.num_key_value_heads,
+    head_dim: decoder.head_size,
+    vocab_size: model.vocab_size,
+    max_position_embeddings: model.context_length,
+    eos_token_id: model.eos_token_id,
+  }
+}
+
 /** The sizes of a decoder. Throws a UserError that names the field which is missing. */
 export function decoderOf(config: Config, path: string): Decoder {
   const text = textConfig(config)

@@ -6,13 +6,13 @@
 
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { UserError } from '../errors.ts'
-import type { Model } from '../graph/ir.ts'
+import type { Dim, Model } from '../graph/ir.ts'
 import { modelOf, readModel } from '../graph/proto.ts'
 import { adapted } from './adapter.ts'
 import { buildGraphs, type Find } from './builders/index.ts'
-import { type Config, type Decoder, decoderOf, eosOf, imageTokenOf, readJson } from './config.ts'
+import { type Config, type Decoder, decoderOf, eosOf, genaiConfig, imageTokenOf, readJson } from './config.ts'
 import { resolveModel } from './hub.ts'
 import { type Checkpoint, openCheckpoint } from './safetensors.ts'
 
@@ -49,7 +49,7 @@ const GRAPHS = { vlm: ['vision_encoder', 'embed_tokens', 'decoder_model_merged']
 /** Opens a folder or a Hub id. Throws a UserError that says what is missing and what to do. */
 export async function openFolder(idOrPath: string, options: FolderOptions = {}): Promise<ModelFolder> {
   const path = resolve(await resolveModel(idOrPath, options))
-  const config = await readJson<Config>(path, 'config.json')
+  const config = (await readJson<Config>(path, 'config.json')) ?? (await genaiConfig(path))
   if (!config) throw new UserError(`${path}: expected a model folder, found no config.json in it`)
   if (typeof config.model_type !== 'string') {
     throw new UserError(`${join(path, 'config.json')}: expected a model_type, got ${config.model_type}`)
@@ -57,7 +57,10 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
   const generationConfig = (await readJson(path, 'generation_config.json')) ?? {}
   const kind = config.vision_config ? 'vlm' : 'lm'
   const checkpoint = await openCheckpoint(path)
-  const source = existsSync(join(path, 'onnx')) ? await files(path, kind, options) : built(path, config, checkpoint)
+  const decoder = decoderOf(config, path)
+  // Python's exporters put the graphs beside the configs.
+  const onnx = ['onnx', '.'].map(place => join(path, place)).find(place => holdsGraphs(place, kind))
+  const source = onnx ? await files(onnx, kind, decoder, options) : built(path, config, checkpoint)
   const imageToken = kind === 'vlm' ? await imageTokenOf(path, config) : undefined
   const folder: ModelFolder = {
     path,
@@ -65,7 +68,7 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
     generationConfig,
     kind,
     graphs: GRAPHS[kind],
-    decoder: decoderOf(config, path),
+    decoder,
     eos: await eosOf(path, config, generationConfig),
     ...(imageToken !== undefined && { imageToken }),
     ...(checkpoint && { checkpoint }),
@@ -76,9 +79,11 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
 
 type Source = Pick<ModelFolder, 'onnx' | 'graph'>
 
-/** Graphs from `onnx/`. */
-async function files(path: string, kind: 'vlm' | 'lm', { dtype }: FolderOptions): Promise<Source> {
-  const onnx = join(path, 'onnx')
+const holdsGraphs = (place: string, kind: 'vlm' | 'lm') =>
+  basename(place) === 'onnx' ? existsSync(place) : GRAPHS[kind].every(name => existsSync(join(place, `${name}.onnx`)))
+
+/** Graphs from files. */
+async function files(onnx: string, kind: 'vlm' | 'lm', decoder: Decoder, { dtype }: FolderOptions): Promise<Source> {
   const suffix = !dtype || dtype === 'fp32' ? '' : dtype === 'q8' ? '_quantized' : `_${dtype}`
   const fileOf = (name: string) => `${name}${suffix}.onnx`
   const present = (await readdir(onnx)).filter(file => file.endsWith('.onnx')).sort()
@@ -89,8 +94,20 @@ async function files(path: string, kind: 'vlm' | 'lm', { dtype }: FolderOptions)
     throw new UserError(`${onnx}: expected ${missing.join(', ')} of a ${kind} model; ${found}${others}`)
   }
   const parsed = new Map<string, Promise<Model>>()
-  const read = async (name: string) => readModel(await readFile(join(onnx, fileOf(name))))
+  const read = async (name: string) => sized(readModel(await readFile(join(onnx, fileOf(name)))), decoder)
   return { onnx, graph: name => once(parsed, name, () => read(name)) }
+}
+
+/** Some exporters leave the sizes of the caches open. */
+function sized(model: Model, { kvHeads, headDim }: Decoder): Model {
+  for (const name of model.graph.inputs) {
+    const { dtype, shape } = model.graph.type(name)
+    if (!name.startsWith('past_key_values.') || shape?.length !== 4) continue
+    const known = (dim: Dim, size: number) => (typeof dim === 'number' ? dim : size)
+    const settled = [shape[0], known(shape[1], kvHeads), shape[2], known(shape[3], headDim)]
+    model.graph.types.set(name, { dtype, shape: settled })
+  }
+  return model
 }
 
 /** Graphs built over the checkpoint. */

@@ -17,6 +17,7 @@ import type { Response } from './score.ts'
 export interface ModelFlags {
   model: string
   adapter?: string
+  dtype?: string
   engine: 'onnx' | 'transformers'
   device: 'auto' | 'cpu' | 'cuda' | 'webgpu'
   temperature: number
@@ -155,8 +156,8 @@ async function generatorOf(flags: ModelFlags): Promise<Generator> {
     topP: flags['top-p'],
     maxTokens: flags['max-tokens'],
   }
-  const { model, adapter, engine, device, quiet } = flags
-  return createGenerator({ model, adapter, engine, device, batchSize: flags['batch-size'], sampling, quiet })
+  const { model, adapter, dtype, engine, device, quiet } = flags
+  return createGenerator({ model, adapter, dtype, engine, device, batchSize: flags['batch-size'], sampling, quiet })
 }
 
 /** Input rows whose samples fill one window of the generator. */

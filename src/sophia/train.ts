@@ -23,6 +23,7 @@ export interface TrainFlags extends Omit<TrainOptions, 'weigh' | 'microTokens'> 
   input: string
   from?: Format
   model: string
+  dtype?: string
   /** Where pictures' paths start from; the input's folder where absent. */
   images?: string
   allowRemote: boolean
@@ -52,7 +53,7 @@ export async function runTrain(flags: TrainFlags): Promise<number> {
     const { openFolder } = await import('../models/folder.ts')
     const { resolveDevice, silenceDevice } = await import('../graph/session.ts')
     if (quiet) silenceDevice()
-    const folder = await openFolder(flags.model)
+    const folder = await openFolder(flags.model, { dtype: flags.dtype })
     const data = await readData(flags, folder, say)
     const device = await resolveDevice(flags.device)
     const microTokens = flags.microTokens ?? MICRO_TOKENS[device]
