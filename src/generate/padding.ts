@@ -6,7 +6,7 @@
 
 import { replace } from '../autodiff/decompose.ts'
 import { copyOf } from '../graph/copy.ts'
-import { type Graph, type Node } from '../graph/ir.ts'
+import type { Graph, Node } from '../graph/ir.ts'
 
 const fused = ({ op, domain }: Node) => op === 'GroupQueryAttention' && domain === 'com.microsoft'
 

@@ -1,16 +1,21 @@
 /** A graph made anew, so that nodes can be replaced on the way while the original stays as it was read. */
 
 import { unknown } from './dims.ts'
-import { Graph, type Node } from './ir.ts'
+import { type DType, Graph, type Node } from './ir.ts'
 
 /**
  * `graph` with each node put into the new graph by `put`; tensors and subgraphs are shared.
  *
  * @param put appends the node, or what is to stand for it
+ * @param typed the dtype of an input, from the one that it had
  */
-export function copyOf(graph: Graph, put: (into: Graph, node: Node) => void = (into, node) => into.add(node)): Graph {
+export function copyOf(
+  graph: Graph,
+  put: (into: Graph, node: Node) => void,
+  typed: (dtype: DType) => DType = dtype => dtype,
+): Graph {
   const result = new Graph(graph.name)
-  for (const input of graph.inputs) result.input(input, graph.type(input).dtype, graph.shape(input)!)
+  for (const input of graph.inputs) result.input(input, typed(graph.type(input).dtype), graph.shape(input)!)
   for (const [name, tensor] of graph.initializers) result.weight(name, tensor)
   for (const [name, integers] of graph.known) result.known.set(name, integers)
   for (const node of graph.nodes) {

@@ -75,7 +75,7 @@ export function learntLogits(decoder: Graph): Graph {
     return result.op('Gather', [result.op('Reshape', [value, result.ints([-1, width])]), picks])
   }
   for (const node of decoder.nodes) {
-    if (node === head) result.add({ ...node, inputs: [pick(node.inputs[0]), node.inputs[1]] })
+    if (node === head) result.add({ ...node, inputs: [pick(node.inputs[0]), ...node.inputs.slice(1)] })
     else result.add(node)
   }
   result.output(head ? output : pick(output), 'logits')
@@ -88,8 +88,8 @@ function headOf(graph: Graph, output: string): Node | undefined {
   const makers = graph.producers()
   let node = makers.get(output)
   while (node && (node.op === 'Identity' || node.op === 'Cast')) node = makers.get(node.inputs[0])
-  const fits =
-    node?.op === 'MatMul' && graph.shape(node.inputs[0])?.length === 3 && graph.shape(node.inputs[1])?.length === 2
+  if (!node || graph.shape(node.inputs[0])?.length !== 3) return undefined
+  const fits = node.op === 'MatMulNBits' || (node.op === 'MatMul' && graph.shape(node.inputs[1])?.length === 2)
   return fits ? node : undefined
 }
 
