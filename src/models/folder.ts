@@ -8,11 +8,12 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { UserError } from '../errors.ts'
-import type { Dim, Model } from '../graph/ir.ts'
+import type { Model } from '../graph/ir.ts'
 import { modelOf, readModel } from '../graph/proto.ts'
 import { adapted } from './adapter.ts'
 import { buildGraphs, type Find } from './builders/index.ts'
 import { type Config, type Decoder, decoderOf, eosOf, genaiConfig, imageTokenOf, readJson } from './config.ts'
+import { settled } from './foreign.ts'
 import { resolveModel } from './hub.ts'
 import { type Checkpoint, openCheckpoint } from './safetensors.ts'
 
@@ -94,20 +95,9 @@ async function files(onnx: string, kind: 'vlm' | 'lm', decoder: Decoder, { dtype
     throw new UserError(`${onnx}: expected ${missing.join(', ')} of a ${kind} model; ${found}${others}`)
   }
   const parsed = new Map<string, Promise<Model>>()
-  const read = async (name: string) => sized(readModel(await readFile(join(onnx, fileOf(name)))), decoder)
+  const read = async (name: string) =>
+    settled(readModel(await readFile(join(onnx, fileOf(name)))), decoder, GRAPHS[kind].length > 1 ? name : undefined)
   return { onnx, graph: name => once(parsed, name, () => read(name)) }
-}
-
-/** Some exporters leave the sizes of the caches open. */
-function sized(model: Model, { kvHeads, headDim }: Decoder): Model {
-  for (const name of model.graph.inputs) {
-    const { dtype, shape } = model.graph.type(name)
-    if (!name.startsWith('past_key_values.') || shape?.length !== 4) continue
-    const known = (dim: Dim, size: number) => (typeof dim === 'number' ? dim : size)
-    const settled = [shape[0], known(shape[1], kvHeads), shape[2], known(shape[3], headDim)]
-    model.graph.types.set(name, { dtype, shape: settled })
-  }
-  return model
 }
 
 /** Graphs built over the checkpoint. */
