@@ -34,6 +34,8 @@ export interface ModelFolder {
   eos: number[]
   /** The placeholder that stands for one image feature. */
   imageToken?: number
+  /** Which variant of the graphs was asked for. */
+  dtype?: string
   /** The safetensors checkpoint, where the folder has one. */
   checkpoint?: Checkpoint
 }
@@ -51,7 +53,11 @@ const GRAPHS = { vlm: ['vision_encoder', 'embed_tokens', 'decoder_model_merged']
 export async function openFolder(idOrPath: string, options: FolderOptions = {}): Promise<ModelFolder> {
   const path = resolve(await resolveModel(idOrPath, options))
   const config = (await readJson<Config>(path, 'config.json')) ?? (await genaiConfig(path))
-  if (!config) throw new UserError(`${path}: expected a model folder, found no config.json in it`)
+  if (!config) {
+    const adapter = existsSync(join(path, 'adapter', 'adapter_config.json'))
+    const advice = adapter ? `, only an adapter: give the model that it was trained on, and --adapter ${join(path, 'adapter')}` : '' // biome-ignore format: one thought
+    throw new UserError(`${path}: expected a model folder, found no config.json in it${advice}`)
+  }
   if (typeof config.model_type !== 'string') {
     throw new UserError(`${join(path, 'config.json')}: expected a model_type, got ${config.model_type}`)
   }
@@ -72,6 +78,7 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
     decoder,
     eos: await eosOf(path, config, generationConfig),
     ...(imageToken !== undefined && { imageToken }),
+    ...(options.dtype && { dtype: options.dtype }),
     ...(checkpoint && { checkpoint }),
     ...source,
   }

@@ -4,7 +4,7 @@
  * (an export from the Hub), each graph gets its weights in a `.onnx_data` file beside it.
  */
 
-import { copyFile, open, readdir } from 'node:fs/promises'
+import { copyFile, open, readdir, rmdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Graph, type Tensor } from '../graph/ir.ts'
 import { modelOf, readModel, writeModel } from '../graph/proto.ts'
@@ -65,12 +65,15 @@ async function saveCheckpoint(
   await writeGraphs(part, Object.fromEntries(Object.entries(graphs).map(([name, graph]) => [name, modelOf(graph)])))
 }
 
-async function saveGraphs({ graphs, graph, onnx }: ModelFolder, part: string, weights: Weights) {
+/** Beside the configs or in onnx/, as the source has them. */
+async function saveGraphs({ graphs, graph, onnx, path }: ModelFolder, part: string, weights: Weights) {
+  const place = onnx === path ? part : join(part, 'onnx')
+  if (place === part) await rmdir(join(part, 'onnx'))
   const unknown = new Set(weights.keys())
   for (const name of graphs) {
     const model = readModel(writeModel(await graph(name))) // a copy, to be changed
     const file = `${name}.onnx_data`
-    const out = await open(join(part, 'onnx', file), 'w')
+    const out = await open(join(place, file), 'w')
     let offset = 0
     const rewrite = async (within: Graph) => {
       for (const [key, old] of within.initializers) {
@@ -91,7 +94,7 @@ async function saveGraphs({ graphs, graph, onnx }: ModelFolder, part: string, we
       }
     }
     await rewrite(model.graph).finally(() => out.close())
-    await writeGraphs(part, { [name]: model })
+    await writeFile(join(place, `${name}.onnx`), writeModel(model))
   }
   if (unknown.size > 0) throw new Error(`the model has no weight ${[...unknown].join(', ')}`)
 }

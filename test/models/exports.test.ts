@@ -3,7 +3,6 @@
  * make of it) and onnxruntime-genai's. Each against PyTorch with the same weights: fixtures/golden/make_exports.py.
  */
 
-import { cpSync, mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -23,31 +22,20 @@ import { forward as learn, type Parts } from '../../src/train/forward.ts'
 import { learnable } from '../../src/train/learnable.ts'
 import { cut, declare, lay, type Sequence } from '../../src/train/micro.ts'
 import { openPolicy } from '../../src/train/policy.ts'
-import { golden, goldenPath, scratch } from './tiny.ts'
+import { exportsPath, laid } from './exports.ts'
+import { golden, scratch } from './tiny.ts'
 
 const test = suite('models: exports')
-const source = goldenPath('../exports')
 const qwen = await golden('qwen2')
 const names = [...qwen.names]
 const dir = scratch()
-const held = await readSafetensors(join(source, 'golden.safetensors'))
+const held = await readSafetensors(join(exportsPath, 'golden.safetensors'))
 const made = (key: string) => loadTensor(held.tensors.get(key)!, held.folder)
 const cases: Record<string, { greedy: number[][]; loss: number }> = JSON.parse(
-  await readFile(join(source, 'golden.json'), 'utf8'),
+  await readFile(join(exportsPath, 'golden.json'), 'utf8'),
 )
 
-/** An export laid out with what the tools copy beside it. */
-function laid(name: string): string {
-  const out = join(dir, name)
-  mkdirSync(out, { recursive: true })
-  cpSync(join(source, name), out, { recursive: true })
-  const files = ['tokenizer.json', 'tokenizer_config.json', 'generation_config.json']
-  for (const file of name === 'optimum' ? ['config.json', ...files] : files)
-    cpSync(join(qwen.path, file), join(out, file))
-  return out
-}
-
-const optimum = laid('optimum')
+const optimum = laid('optimum', dir)
 /**
  * Name of the export → where it is; how far half precision may be from single; whether its kernels round activations
  * to eight bits, which is then turned off.
@@ -57,10 +45,10 @@ const EXPORTS: Record<string, { model: string; dtype?: string; loose?: number; r
   'optimum-fp16': { model: optimum, dtype: 'fp16', loose: 0.1 },
   'optimum-q4': { model: optimum, dtype: 'q4' },
   'optimum-q4f16': { model: optimum, dtype: 'q4f16', loose: 0.1 },
-  'genai-fp32': { model: laid('genai-fp32') },
-  'genai-fp16': { model: laid('genai-fp16'), loose: 0.1 },
-  'genai-half': { model: laid('genai-half'), loose: 0.1 },
-  'genai-int4': { model: laid('genai-int4'), rounds: true },
+  'genai-fp32': { model: laid('genai-fp32', dir) },
+  'genai-fp16': { model: laid('genai-fp16', dir), loose: 0.1 },
+  'genai-half': { model: laid('genai-half', dir), loose: 0.1 },
+  'genai-int4': { model: laid('genai-int4', dir), rounds: true },
 }
 
 /** The last positions' logits of case `one`, (1, 8, V). */
@@ -159,7 +147,7 @@ function alike(ours: ArrayLike<number>, theirs: ArrayLike<number>, what: string)
 
 for (const [name, { model, dtype }] of Object.entries(EXPORTS)) {
   test(`${name}: logits and gradients with an adapter`, async () => {
-    const folder = await openFolder(model, { dtype, adapter: join(source, 'adapter') })
+    const folder = await openFolder(model, { dtype, adapter: join(exportsPath, 'adapter') })
     const graph = (await folder.graph('model')).graph
     const weights = [...graph.initializers.keys()].filter(key => key.includes('.lora_'))
     assert.is(weights.length, 16)
