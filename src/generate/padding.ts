@@ -6,7 +6,7 @@
 
 import { replace } from '../autodiff/decompose.ts'
 import { copyOf } from '../graph/copy.ts'
-import type { Graph, Node } from '../graph/ir.ts'
+import type { DType, Graph, Node } from '../graph/ir.ts'
 
 const fused = ({ op, domain }: Node) => op === 'GroupQueryAttention' && domain === 'com.microsoft'
 
@@ -27,11 +27,11 @@ export function leftPadded(decoder: Graph): Graph {
 }
 
 const positions = (g: Graph) =>
-  g.inputs.includes('position_ids') ? 'position_ids' : g.input('position_ids', 'int64', g.shape('input_ids')!)
+  g.inputs.includes('position_ids') ? 'position_ids' : g.input('position_ids', 'int64', ['batch', 'sequence'])
 
 /** attention_mask as what is added to scores: (B, 1, 1, P+T). */
-function hiding(g: Graph, dtype: 'float32' | 'float16' | string): string {
+function hiding(g: Graph, dtype: DType): string {
   const real = g.op('Unsqueeze', [g.op('Cast', ['attention_mask'], { to: 9 }), g.ints([1, 2])])
-  const scalar = (value: number) => g.scalar(value, dtype as 'float32')
+  const scalar = (value: number) => g.scalar(value, dtype)
   return g.op('Where', [real, scalar(0), scalar(dtype === 'float16' ? -3e4 : -1e9)])
 }

@@ -37,13 +37,12 @@ export async function openPolicy(folder: ModelFolder, { trainVision, lora }: Pol
   const names = folder.kind === 'vlm' ? (['vision_encoder', 'embed_tokens', 'decoder_model_merged'] as const) : (['model'] as const) // biome-ignore format: one thought
   for (const name of names) parts[name] = (await folder.graph(name)).graph
   if (!lora) refuseQuantized(parts, folder)
-  const reading = await readingOf(parts, folder)
   if (lora) {
     const which = parts.decoder_model_merged ? 'decoder_model_merged' : 'model'
     const { graph, adapters } = withAdapters(parts[which]!, lora)
     if (adapters.length === 0) throw new UserError(`--lora: ${folder.path} has no weight that takes an adapter`)
     const trained = adapters.flatMap(({ a, b }) => [a, b]).map(({ name, start }) => ({ name, start, decays: true }))
-    return { parts: learnable({ ...parts, [which]: graph }, trained), trained, adapters, reading }
+    return policyOf({ ...parts, [which]: graph }, trained, adapters, folder)
   }
   const weights = new Map<string, Tensor>()
   const { vision_encoder: tower, ...text } = parts
@@ -52,7 +51,12 @@ export async function openPolicy(folder: ModelFolder, { trainVision, lora }: Pol
   for (const [name, tensor] of seen ?? []) weights.set(name, tensor)
   if (weights.size === 0) throw new UserError(`${folder.path}: no trainable weights in its graphs (quantized?)`)
   const trained = [...weights].map(([name, start]) => ({ name, start, decays: decays(name, start.shape) }))
-  return { parts: learnable(parts, trained), trained, adapters: [], reading }
+  return policyOf(parts, trained, [], folder)
+}
+
+async function policyOf(raw: Parts, trained: Trained[], adapters: Adapter[], folder: ModelFolder): Promise<Policy> {
+  const parts = learnable(raw, trained)
+  return { parts, trained, adapters, reading: await readingOf(parts, folder) }
 }
 
 function refuseQuantized(parts: Parts, { path }: ModelFolder): void {

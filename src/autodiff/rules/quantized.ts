@@ -26,7 +26,7 @@ function weights(s: Site): string {
   if (zeros && s.graph.type(zeros).dtype !== 'uint8') s.refuse('zero points in floats')
   const { graph } = s
   const blocks = Math.ceil(width / block)
-  const scale = s.reshape(scales, [rows, blocks])
+  const scale = s.reshape(scales, late(s, [rows, blocks]))
   const dtype = bits === 4 ? 'uint4' : 'uint8'
   const table = retyped(graph, packed, dtype, [rows, blocks * block]) ?? s.refuse('weights that are no constant')
   // Rows of zero points begin at whole bytes; where that leaves a gap, they are taken off by hand.
@@ -38,6 +38,12 @@ function weights(s: Site): string {
   const shifted = zero ? whole : less(s, whole, scale, zeros, [rows, blocks, block])
   if (blocks * block === width) return shifted
   return s.op('Slice', [shifted, graph.ints([0]), graph.ints([width]), graph.ints([1])])
+}
+
+/** A shape that is there only when the gradient is: or else, in a Loop, all layers' weights would be taken apart first. */
+function late(s: Site, shape: number[]): string {
+  const nothing = s.op('Mul', [s.op('Shape', [s.g], { start: 0, end: 1 }), s.graph.ints([0])])
+  return s.add(s.graph.ints(shape), nothing)
 }
 
 /** The same bytes read as another type: the tensor goes to the outermost graph, where external data may be. */
