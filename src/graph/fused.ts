@@ -20,7 +20,7 @@ export const groupQuery: Inference = ({ x, int }) => {
 export const multiHead: Inference = ({ x, int }) => {
   const [query, key, value, , , , pastKey] = x
   const { dtype, shape } = query!
-  if (!shape || shape.length !== 3 || !key?.shape || !value?.shape || value.shape.length < 3) return [{ dtype }]
+  if (shape?.length !== 3 || !key?.shape || !value?.shape || value.shape.length < 3) return [{ dtype }]
   const [batch, length] = shape
   const heads = int('num_heads', 1)
   const split = (width: Dim) => quotient([width], [heads])

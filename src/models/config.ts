@@ -30,8 +30,14 @@ export async function readJson<T = Record<string, unknown>>(folder: string, name
 }
 
 /** The language model's own config: all of it, or the part of a vision-language model that is one. */
-export const textConfig = (config: Config) =>
-  (config.text_config ?? config.llm_config ?? config) as unknown as TextConfig & Record<string, unknown>
+export function textConfig(config: Config): TextConfig & Record<string, unknown> {
+  const text = { ...((config.text_config ?? config.llm_config ?? config) as Record<string, unknown>) }
+  for (const [name, older] of Object.entries(OLDER)) text[name] ??= text[older]
+  return text as unknown as TextConfig & Record<string, unknown>
+}
+
+/** What GPT-2 and its kin call these. */
+const OLDER = { num_hidden_layers: 'n_layer', num_attention_heads: 'n_head', hidden_size: 'n_embd' }
 
 /** What onnxruntime-genai's config says, under the names of a `config.json`; undefined where there is none. */
 export async function genaiConfig(folder: string): Promise<Config | undefined> {

@@ -35,7 +35,7 @@ export function beside(
     const product = productOf(graph, node, makers)
     if (!product) return g.add(node)
     const [out, into] = product.shape
-    const whole = adapterOf(product.module, [out, into], { ...product, from: 0 })
+    const whole = adapterOf(product.module, product.shape, { ...product, from: 0 })
     if (whole) return addBeside(g, node, [{ adapter: whole, rows: out }])
     let from = 0
     const each = (product.parts ?? []).map(({ module, rows }) => {

@@ -38,8 +38,9 @@ export function forward(body: Graph, parts: Parts, micro: Micro): { loss: string
     const empty = body.op('Concat', [rows, body.ints([heads, 0, size])], { axis: 0 })
     bindings[name] = body.op('ConstantOfShape', [empty]) // (B, KV, 0, Dh)
   }
-  const { logits } = inline(body, learntLogits(decoder), bindings, 'policy/')
-  return likelihood(body, logits, micro)
+  const learnt = learntLogits(decoder)
+  const made = inline(body, learnt, bindings, 'policy/')
+  return likelihood(body, made[learnt.outputs[0]], micro)
 }
 
 /** inputs_embeds (B, T, D), pictures' features in the places that the ids keep for them. */
@@ -78,7 +79,7 @@ export function learntLogits(decoder: Graph): Graph {
     if (node === head) result.add({ ...node, inputs: [pick(node.inputs[0]), ...node.inputs.slice(1)] })
     else result.add(node)
   }
-  result.output(head ? output : pick(output), 'logits')
+  result.output(head ? output : pick(output))
   prune(result)
   return result
 }

@@ -18,6 +18,8 @@ export interface LoraOptions {
 
 /** PEFT's names of the modules that get an adapter. */
 export const TARGETS = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']
+/** What some architectures have in their place. */
+const JOINED = ['qkv_proj', 'gate_up_proj']
 
 export interface Adapter {
   /** What it adapts, and where that lies. */
@@ -32,7 +34,8 @@ export function withAdapters(graph: Graph, options: LoraOptions): { graph: Graph
   const adapters: Adapter[] = []
   const scale = options.alpha / options.rank
   const adapted = beside(graph, (module, shape, place) => {
-    if (!TARGETS.some(target => module.endsWith(`.${target}`))) return undefined
+    const targets = place.parts ? TARGETS : [...TARGETS, ...JOINED]
+    if (!targets.some(target => module.endsWith(`.${target}`))) return undefined
     const adapter = { place, ...fresh(module, shape, options) }
     adapters.push(adapter)
     return { ...adapter, scale }

@@ -5,7 +5,7 @@ import { saveAdapter } from '../models/adapter.ts'
 import type { ModelFolder } from '../models/folder.ts'
 import { loadTensor } from '../models/safetensors.ts'
 import { saveFolder } from '../models/save.ts'
-import { type Adapter, merged, TARGETS } from './lora.ts'
+import { type Adapter, merged } from './lora.ts'
 import type { Policy } from './policy.ts'
 
 /** Weights of four bits cannot take an adapter in. */
@@ -20,9 +20,11 @@ export async function saveModel(
   lora?: { rank: number; alpha: number },
 ): Promise<void> {
   if (!lora) return saveFolder(folder, out, weights)
-  if (!mergeable(adapters)) return saveAdapter(`${out}/adapter`, folder, weights, { ...lora, targets: TARGETS })
+  const targets = [...new Set(adapters.map(({ place }) => place.module.split('.').at(-1)!))]
+  const settings = { ...lora, targets }
+  if (!mergeable(adapters)) return saveAdapter(`${out}/adapter`, folder, weights, settings)
   const graph = (parts.decoder_model_merged ?? parts.model)!
   const weightOf = (name: string) => loadTensor(graph.initializers.get(name)!, folder.onnx, true)
   await saveFolder(folder, out, await merged(adapters, weights, weightOf, lora))
-  await saveAdapter(`${out}/adapter`, folder, weights, { ...lora, targets: TARGETS })
+  await saveAdapter(`${out}/adapter`, folder, weights, settings)
 }

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { gradients } from '../../src/autodiff/reverse.ts'
-import { forward, partsOf } from '../../src/generate/forward.ts'
+import { cacheNames, forward, partsOf } from '../../src/generate/forward.ts'
 import { createGenerator } from '../../src/generate/index.ts'
 import { emptyCache } from '../../src/generate/prefill.ts'
 import { copyOf } from '../../src/graph/copy.ts'
@@ -52,10 +52,28 @@ const EXPORTS: Record<string, { model: string; dtype?: string; loose?: number; r
 }
 
 /** The last positions' logits of case `one`, (1, 8, V). */
-async function expected(name: string): Promise<Float32Array> {
+async function expected(name: string, adapted: boolean): Promise<Float32Array> {
+  if (adapted) return (await made(`${name === 'optimum-fp32' ? 'genai-fp32' : name}.adapted`)).data as Float32Array
   if (name !== 'optimum-fp32') return (await made(`${name}.logits`)).data as Float32Array
   const { data, shape } = await qwen.tensor('one.logits')
   return (data as Float32Array).slice(-8 * shape[2])
+}
+
+/** The same as sampling has them. */
+async function logitsOf(folder: ModelFolder, rounds = false): Promise<Float32Array> {
+  const parts = await partsOf(folder)
+  if (rounds) parts.decoder = exact(parts.decoder)
+  const ids = qwen.cases.one.ids[0]
+  const feeds = { ids: int64(ids), mask: int64(ids.map(() => 1)), positions: int64(ids.map((_, t) => t)) }
+  const g = new Graph('whole')
+  for (const [input, { dtype, shape }] of Object.entries(feeds)) g.input(input, dtype, shape)
+  const past = cacheNames(parts.decoder).map(input => emptyCache(g, parts.decoder, input, 'ids'))
+  const { logits } = forward(g, parts, { ids: 'ids', mask: 'mask', positions: 'positions', past })
+  g.output(g.op('Cast', [logits], { to: 1 }), 'logits')
+  const session = await openSession(modelOf(g), { threads: 1, folder: folder.onnx })
+  const ran = await session.run(feeds)
+  await session.close()
+  return ran.logits.data as Float32Array
 }
 
 /** Products as in floats: the activations are not rounded. */
@@ -66,30 +84,14 @@ const apart = (a: ArrayLike<number>, b: ArrayLike<number>) =>
   Array.from(b).reduce((most, x, i) => Math.max(most, Math.abs(x - Number(a[i]))), 0)
 
 for (const [name, { model, dtype, rounds, loose = 1e-4 }] of Object.entries(EXPORTS)) {
-  test(`${name}: logits`, async () => {
-    const folder = await openFolder(model, { dtype })
-    const parts = await partsOf(folder)
-    if (rounds) parts.decoder = exact(parts.decoder)
-    const ids = qwen.cases.one.ids[0]
-    const feeds: Record<string, HostTensor> = {
-      ids: int64(ids),
-      mask: int64(ids.map(() => 1)),
-      positions: int64(ids.map((_, t) => t)),
+  test(`${name}: logits, plain and with an adapter`, async () => {
+    for (const adapter of [undefined, join(exportsPath, 'adapter')]) {
+      const theirs = await expected(name, adapter !== undefined)
+      const ran = await logitsOf(await openFolder(model, { dtype, adapter }), rounds)
+      const difference = apart(ran.slice(-theirs.length), theirs)
+      if (process.env.SHOW) console.log(name, difference)
+      assert.ok(difference < loose, `logits differ by ${difference}`)
     }
-    const g = new Graph('whole')
-    for (const [input, { dtype, shape }] of Object.entries(feeds)) g.input(input, dtype, shape)
-    const past = parts.decoder.inputs
-      .filter(input => input.startsWith('past'))
-      .map(input => emptyCache(g, parts.decoder, input, 'ids'))
-    const { logits } = forward(g, parts, { ids: 'ids', mask: 'mask', positions: 'positions', past })
-    g.output(g.op('Cast', [logits], { to: 1 }), 'logits')
-    const session = await openSession(modelOf(g), { threads: 1, folder: folder.onnx })
-    const ran = (await session.run(feeds)).logits.data as Float32Array
-    await session.close()
-    const theirs = await expected(name)
-    const difference = apart(ran.slice(-theirs.length), theirs)
-    if (process.env.SHOW) console.log(name, difference)
-    assert.ok(difference < loose, `logits differ by ${difference}`)
   })
 
   test(`${name}: greedy text of rows of unequal length`, async () => {
@@ -146,7 +148,7 @@ function alike(ours: ArrayLike<number>, theirs: ArrayLike<number>, what: string)
 }
 
 for (const [name, { model, dtype }] of Object.entries(EXPORTS)) {
-  test(`${name}: logits and gradients with an adapter`, async () => {
+  test(`${name}: loss and gradients with an adapter`, async () => {
     const folder = await openFolder(model, { dtype, adapter: join(exportsPath, 'adapter') })
     const graph = (await folder.graph('model')).graph
     const weights = [...graph.initializers.keys()].filter(key => key.includes('.lora_'))
