@@ -15,6 +15,7 @@ export function copyOf(
   typed: (dtype: DType) => DType = dtype => dtype,
 ): Graph {
   const result = new Graph(graph.name)
+  for (const name of [...graph.reserved, ...graph.types.keys(), ...graph.nodes.map(node => node.name)]) result.reserved.add(name) // biome-ignore format: one thought
   for (const input of graph.inputs) result.input(input, typed(graph.type(input).dtype), graph.shape(input)!)
   for (const [name, tensor] of graph.initializers) result.weight(name, tensor)
   for (const [name, integers] of graph.known) result.known.set(name, integers)

@@ -103,6 +103,8 @@ export class Graph {
   readonly types = new Map<string, TensorType>()
   /** Integer values known while building (shapes and what is computed from them), by name; dims may be symbolic. */
   readonly known = new Map<string, Dim[]>()
+  /** Names that are to come, so that `fresh` leaves them alone. */
+  readonly reserved = new Set<string>()
   private readonly constants = new Map<string, string>()
   private counter = 0
 
@@ -215,11 +217,11 @@ export class Graph {
     this.nodes.push(node)
   }
 
-  /** A name that no value of this graph has. Subgraphs prefix theirs, for ONNX forbids shadowing. */
+  /** A name that no value of this graph has or will have. Subgraphs prefix theirs, for ONNX forbids shadowing. */
   fresh(hint: string): string {
     for (;;) {
       const name = `${this.parent ? `${this.name}/` : ''}${hint}_${this.counter++}`
-      if (!this.has(name)) return name
+      if (!this.has(name) && !this.reserved.has(name)) return name
     }
   }
 
