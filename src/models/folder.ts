@@ -6,7 +6,7 @@
 
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { UserError } from '../errors.ts'
 import type { Model } from '../graph/ir.ts'
 import { modelOf, readModel } from '../graph/proto.ts'
@@ -66,7 +66,8 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
   const checkpoint = await openCheckpoint(path)
   const decoder = decoderOf(config, path)
   // Python's exporters put the graphs beside the configs.
-  const onnx = ['onnx', '.'].map(place => join(path, place)).find(place => holdsGraphs(place, kind))
+  const beside = !checkpoint && GRAPHS[kind].every(name => existsSync(join(path, `${name}.onnx`)))
+  const onnx = existsSync(join(path, 'onnx')) ? join(path, 'onnx') : beside ? path : undefined
   const source = onnx ? await files(onnx, kind, decoder, options) : built(path, config, checkpoint)
   const imageToken = kind === 'vlm' ? await imageTokenOf(path, config) : undefined
   const folder: ModelFolder = {
@@ -86,9 +87,6 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
 }
 
 type Source = Pick<ModelFolder, 'onnx' | 'graph'>
-
-const holdsGraphs = (place: string, kind: 'vlm' | 'lm') =>
-  basename(place) === 'onnx' ? existsSync(place) : GRAPHS[kind].every(name => existsSync(join(place, `${name}.onnx`)))
 
 /** Graphs from files. */
 async function files(onnx: string, kind: 'vlm' | 'lm', decoder: Decoder, { dtype }: FolderOptions): Promise<Source> {

@@ -42,9 +42,12 @@ export async function resolveModel(idOrPath: string, options: HubOptions = {}): 
   await alone(folder, async () => {
     if (existsSync(done)) return // another process fetched it while we waited
     const { sha, files } = await list(idOrPath, revision)
-    const names = files.filter(name => wanted(name, options.dtype))
-    if (!names.includes('config.json')) throw new UserError(`${idOrPath}: the Hub's repository has no config.json`)
-    const hasGraphs = names.some(name => name.startsWith('onnx/'))
+    // Python's exporters put the graphs beside the configs.
+    const place = files.some(name => name.startsWith('onnx/') || name.endsWith('.safetensors')) ? 'onnx/' : ''
+    const names = files.filter(name => wanted(name, place, options.dtype))
+    if (!names.some(name => /^(genai_)?config\.json$/.test(name)))
+      throw new UserError(`${idOrPath}: the Hub's repository has no config.json`)
+    const hasGraphs = names.some(name => name.endsWith('.onnx'))
     for (const name of names) {
       if (hasGraphs && name.includes('.safetensors')) continue // the graphs bring their own weights
       await download(`${endpoint()}/${idOrPath}/resolve/${sha}/${name}`, join(folder, name), sha)
@@ -84,11 +87,11 @@ function alive(pid: number): boolean {
 }
 
 /** Configs, tokenizer, processor, graphs of one variant with their data, weights. */
-function wanted(name: string, dtype: string | undefined): boolean {
+function wanted(name: string, place: string, dtype: string | undefined): boolean {
   if (/^[\w.-]+\.(json|jinja)$/.test(name) || /^model(-\d+-of-\d+)?\.safetensors$/.test(name)) return true
   const suffix = !dtype || dtype === 'fp32' ? '' : dtype === 'q8' ? '_quantized' : `_${dtype}`
   return new RegExp(
-    `^onnx/(vision_encoder|embed_tokens|decoder_model_merged|model)${suffix}\\.onnx(_data(_\\d+)?)?$`,
+    `^${place}(vision_encoder|embed_tokens|decoder_model_merged|model)${suffix}\\.onnx([._]data(_\\d+)?)?$`,
   ).test(name)
 }
 
