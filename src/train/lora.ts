@@ -87,7 +87,7 @@ export async function merged(
 
 /** W + delta, which begins at row `from` of W. */
 function added(whole: HostTensor, delta: HostTensor, { from, transposed }: Place): Float32Array {
-  const data = Float32Array.from(whole.data as Float32Array)
+  const data = (whole.data as Float32Array).slice()
   const [out, into] = delta.shape
   const values = delta.data as Float32Array
   const width = whole.shape[1]

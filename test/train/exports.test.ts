@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createGenerator } from '../../src/generate/index.ts'
 import { copyOf } from '../../src/graph/copy.ts'
 import type { Graph } from '../../src/graph/ir.ts'
 import { readAdapter } from '../../src/models/adapter.ts'
@@ -16,7 +15,7 @@ import { Dataset } from '../../src/train/dataset.ts'
 import type { StepLine } from '../../src/train/log.ts'
 import { openPolicy } from '../../src/train/policy.ts'
 import { type TrainOptions, train } from '../../src/train/train.ts'
-import { laid } from '../models/exports.ts'
+import { answers, laid } from '../models/exports.ts'
 import { goldenPath } from '../models/tiny.ts'
 
 const test = suite('train: exports')
@@ -70,16 +69,8 @@ function alike(ours: StepLine[], theirs: StepLine[], what: string, limit = 1e-3)
   })
 }
 
-async function greedy(model: string, adapter?: string, dtype?: string): Promise<string> {
-  const sampling = { seed: 0, temperature: 0, topP: 1, maxTokens: 8 }
-  const generator = await createGenerator({ model, adapter, dtype, device: 'cpu', sampling, quiet: true })
-  const request = { messages: [{ role: 'user' as const, text: 'What is 2?' }], images: [], keys: ['a'] }
-  for await (const made of generator.generate([request])) {
-    await generator.close()
-    return 'error' in made ? made.error.message : made.text
-  }
-  return ''
-}
+const greedy = async (model: string, adapter?: string, dtype?: string): Promise<string> =>
+  (await answers(model, [[{ role: 'user', text: 'What is 2?' }]], { adapter, dtype, maxTokens: 8 }))[0].text
 
 test('the weights of an export learn as those of the checkpoint do, and are saved in its form', async () => {
   const truth = await run(own, 'own')
