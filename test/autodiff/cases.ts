@@ -54,6 +54,7 @@ export const CASES: Record<string, Case[]> = {
     packed(64, { bits: 8, zeros: true, block: 32 }),
   ],
   Identity: unary,
+  Dropout: unary,
   Cast: [{ inputs: [any(2, 3)], build: (g, [x]) => g.op('Cast', [g.op('Cast', [x], { to: 11 })], { to: 1 }) }],
   CastLike: [{ inputs: [any(2, 3)], build: (g, [x]) => g.op('CastLike', [x, g.scalar(1)]) }],
 
@@ -86,6 +87,7 @@ export const CASES: Record<string, Case[]> = {
   Ceil: [on({ ...any(2, 3), draw: u => 0.2 + 0.5 * u })],
   Round: [on({ ...any(2, 3), draw: u => 0.1 + 0.3 * u })],
   Relu: kinked,
+  LeakyRelu: [...kinked, { inputs: [nonzero(2, 5)], attrs: { alpha: float(0.3) } }],
   Softplus: unary,
   Tanh: unary,
   Sigmoid: unary,
