@@ -1,4 +1,4 @@
-/** `sophia eval`: flags → src/sophia/evaluate.ts, and the result that score.ts counts. */
+/** `sophia eval`: flags → src/sophia/evaluate.ts, and the result that score.ts counts and result/ writes. */
 import { Flags } from '@oclif/core'
 import type { Judge } from '../src/answers/verify.ts'
 import type { Benchmark, BenchmarkName } from '../src/benchmarks/index.ts'
@@ -14,26 +14,38 @@ import {
   seedFlag,
   stageOptions,
 } from '../src/cli.ts'
+import { extractorFlags, jurorFlags, serverFlags } from '../src/cli-servers.ts'
 import { UserError } from '../src/errors.ts'
 import { standard } from '../src/io/formats.ts'
-import type { Row } from '../src/io/row.ts'
 import type { Source } from '../src/io/source.ts'
 
-const names: BenchmarkName[] = ['mathvision', 'olympiadbench'] // the readers themselves load only when they are asked for
+// the readers themselves load only when they are asked for
+const names: BenchmarkName[] = [
+  'mathvision',
+  'olympiadbench',
+  'mmmu',
+  'mmmu-pro',
+  'mathvista',
+  'mathverse',
+  'dynamath',
+  'mv-math',
+]
 
 export default class Eval extends SophiaCommand {
   static override summary = 'Let the policy answer problems, and score it.'
   static override description =
     `Writes one row a response, with response {index, text, tokens, finish, model, verdict}, and tells pass@1
-with its 95% interval, by group, on standard error; --summary FILE writes the result as JSON.
---benchmark reads a benchmark's own files from --data, asks as it asks and judges as it judges.
+with its 95% interval, by group, on standard error. --summary and --log-samples write what lmms-eval writes.
+--benchmark reads a benchmark's own files, from --data or fetched from the Hub, asks as it asks and judges as it judges.
 --responses scores answers that some model gave before, and runs none; with --benchmark, rows of an id and an answer will do.
+--extract-url lets an LLM read the answers out of the responses, --judge-url lets one judge them; else rules do both.
 The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384 tokens, one sample.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> fixtures/world/test.parquet --model fixtures/policy --limit 20 --max-tokens 256 -o responses.jsonl',
     '<%= config.bin %> <%= command.id %> problems.jsonl --model MODEL --samples 4 --summary result.json -o responses.jsonl --resume',
     '<%= config.bin %> <%= command.id %> --benchmark mathvision --data MATH-V --model MODEL -o responses.jsonl',
     '<%= config.bin %> <%= command.id %> --responses responses.jsonl --judge olympiadbench -o judged-again.jsonl',
+    '<%= config.bin %> <%= command.id %> --responses responses.jsonl --extract-url http://localhost:8000/v1 --extract-model MODEL -o extracted.jsonl',
   ]
   static override args = { input: inputArgument }
   static override flags = {
@@ -43,10 +55,11 @@ The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384
       helpValue: 'MODEL',
       description: 'a model folder, or a Hub id (not needed with --responses)',
     }),
-    benchmark: Flags.option({ options: names, description: 'in place of INPUT; reads --data' })(),
+    benchmark: Flags.option({ options: names, description: 'in place of INPUT; reads --data, or the Hub' })(),
     data: Flags.string({
       helpValue: 'PATH',
-      description: "a file or folder of the benchmark's repository, or of its data set on the Hub",
+      description:
+        "a file or folder of the benchmark's repository, or of its data set on the Hub (default: fetched from there)",
     }),
     responses: Flags.string({ helpValue: 'FILE', description: 'saved answers to score, in place of INPUT' }),
     key: Flags.string({
@@ -59,7 +72,8 @@ The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384
       options: judgeFlag.options as readonly Judge[],
       description: "who says what is right (default: the benchmark's own judge, or else strict)",
     })(),
-    summary: Flags.string({ helpValue: 'FILE', description: 'where the result goes, as JSON' }),
+    summary: Flags.string({ helpValue: 'FILE', description: "where the result goes, as JSON in lmms-eval's layout" }),
+    'log-samples': Flags.string({ helpValue: 'FILE', description: "where lmms-eval's samples JSONL goes" }),
     prompt: Flags.string({
       helpValue: 'FILE',
       description:
@@ -79,6 +93,9 @@ The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384
       description: 'new tokens a response at most',
     }),
     seed: seedFlag,
+    ...serverFlags,
+    ...extractorFlags,
+    ...jurorFlags,
     ...imageFlags,
     ...rowFlags,
   }
@@ -87,41 +104,30 @@ The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384
     const { args, flags } = await this.parse(Eval)
     const { evalStage, rescoreStage } = await import('../src/sophia/stages.ts')
     const { runStage } = await import('../src/io/stage.ts')
-    const { Score, tableOf } = await import('../src/sophia/score.ts')
-    const { model, responses, key, seed, temperature } = flags
+    const { openOutcome } = await import('../src/sophia/result/outcome.ts')
+    const { model, responses, key } = flags
     if (args.input !== standard && (responses ?? flags.benchmark) !== undefined)
       throw new UserError(`expected INPUT or --${responses ? 'responses' : 'benchmark'}, got both`, 2)
     if (model === undefined && responses === undefined)
       throw new UserError('expected --model MODEL, or --responses FILE with answers to score', 2)
     const { benchmark, source } = await benchmarkOf(flags)
     const judge = flags.judge ?? benchmark?.judge ?? 'strict'
-    const score = new Score()
-    let asked: number | undefined
-    const options = { ...stageOptions(args.input, flags), seen: (row: Row) => score.add(row) }
+    const input = responses ?? flags.data ?? args.input
+    const outcome = await openOutcome({ ...flags, judge }, { input, benchmark, version: this.config.version })
+    const options = { ...stageOptions(args.input, flags), seen: outcome.seen }
     if (responses !== undefined) {
       const { problemsOf } = await import('../src/benchmarks/index.ts')
       const problems = source && (await problemsOf(source))
-      if (flags.shard === undefined && flags.limit === undefined) asked = problems?.size
+      outcome.expect(problems?.values() ?? [], flags)
       const rescoring = { judge, key, model: model ?? '', problems }
-      process.exitCode = await runStage('eval', { ...options, input: responses }, () => rescoreStage(rescoring))
+      process.exitCode = await runStage('eval', { ...options, input: responses }, () => rescoreStage(rescoring, flags))
     } else {
-      const input = source ?? args.input
       const asking = { ...flags, model: model as string, judge, benchmark }
-      process.exitCode = await runStage('eval', { ...options, input }, from => evalStage(asking, from))
+      process.exitCode = await runStage('eval', { ...options, input: source ?? args.input }, from =>
+        evalStage(asking, from),
+      )
     }
-    const result = score.result()
-    const unanswered = asked === undefined ? undefined : asked - result.n
-    if (!flags.quiet) {
-      const gap = unanswered ? `${unanswered} problems have no answer here and are not counted\n` : ''
-      process.stderr.write(`${tableOf(result)}\n${gap}`)
-    }
-    if (flags.summary) {
-      const { writeFileSync } = await import('node:fs')
-      const sampled = { seed, temperature, top_p: flags['top-p'], max_tokens: flags['max-tokens'] }
-      const how = responses === undefined ? sampled : { responses, key }
-      const settings = { model, benchmark: flags.benchmark, judge, ...how }
-      writeFileSync(flags.summary, `${JSON.stringify({ ...result, unanswered, settings }, null, 2)}\n`)
-    }
+    outcome.finish()
   }
 }
 
@@ -129,15 +135,17 @@ async function benchmarkOf(flags: {
   benchmark?: BenchmarkName
   data?: string
   responses?: string
+  quiet: boolean
 }): Promise<{ benchmark?: Benchmark; source?: Source }> {
   const { benchmark: name, data, responses } = flags
   if (name === undefined) {
     if (data !== undefined) throw new UserError('--data: expected --benchmark with it, to say whose files they are', 2)
     return {}
   }
-  const { benchmarks, openBenchmark } = await import('../src/benchmarks/index.ts')
+  const { benchmarks, fetchBenchmark, openBenchmark } = await import('../src/benchmarks/index.ts')
   const benchmark: Benchmark = benchmarks[name]
   if (data !== undefined) return { benchmark, source: openBenchmark(benchmark, data) }
   if (responses !== undefined) return { benchmark } // the rows are whole problems: only its judge is wanted
-  throw new UserError(`--benchmark ${name}: expected --data PATH. Download ${benchmark.download}`, 2)
+  const tell = (line: string) => !flags.quiet && process.stderr.write(`${line}\n`)
+  return { benchmark, source: openBenchmark(benchmark, await fetchBenchmark(name, benchmark, tell)) }
 }

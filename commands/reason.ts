@@ -9,14 +9,17 @@ import {
   seedFlag,
   stageOptions,
 } from '../src/cli.ts'
+import { serverFlags } from '../src/cli-servers.ts'
 
 export default class Reason extends SophiaCommand {
   static override summary = 'Let the reasoner think about each caption, several times.'
   static override description = `Makes one row a trajectory and adds trajectory {index, text, tokens, finish, model}.
-The reasoner reads the caption in place of the picture. Rows that have a trajectory go through.`
+The reasoner reads the caption in place of the picture. Rows that have a trajectory go through.
+With --base-url an OpenAI-compatible server has the model; the rows are the same. Its API key comes from the environment.`
   static override examples = [
     '<%= config.bin %> caption fixtures/world/test.parquet --model fixtures/policy --limit 4 --captions 1 --max-tokens 96 | <%= config.bin %> <%= command.id %> --model fixtures/reasoner --trajectories 2 --max-tokens 192',
     '<%= config.bin %> <%= command.id %> captions.jsonl --model fixtures/reasoner --trajectories 4 --max-tokens 192 -o thoughts.jsonl',
+    '<%= config.bin %> <%= command.id %> captions.jsonl --base-url http://localhost:8000/v1 --model MODEL -o thoughts.jsonl',
   ]
   static override args = { input: inputArgument }
   static override flags = {
@@ -28,6 +31,7 @@ The reasoner reads the caption in place of the picture. Rows that have a traject
     }),
     ...samplingFlags,
     seed: seedFlag,
+    ...serverFlags,
     ...rowFlags,
   }
 

@@ -1,12 +1,14 @@
 /** `sophia reward`: flags → src/sophia/reward.ts. */
 import { Flags } from '@oclif/core'
 import { inputArgument, judgeFlag, rowFlags, SophiaCommand, stageOptions } from '../src/cli.ts'
+import { jurorFlags, patienceFlags } from '../src/cli-servers.ts'
 
 export default class Reward extends SophiaCommand {
   static override summary = 'Judge each trajectory against the golden answer.'
   static override description = `Reads the answer out of each trajectory, compares it with \`answer\` and adds
 verdict {reward: 0 or 1, answer, reason}; reason tells wrong from unparsed, truncated, empty and timed out.
 strict is for rewards to train on; the other two do as the benchmarks' own judges do, quirks included.
+--judge-url lets an LLM judge in their place; its name then stands in the verdict.
 
 --reward-command puts a scorer of your own in the judge's place, in any language: one process for the whole run, which
 reads rows as lines of JSON and answers each, in order, with a line: 0 or 1, {"reward": 0 or 1, "answer"?, "reason"?}, or
@@ -23,9 +25,11 @@ taken from it. If it dies or answers something else, the stage ends with 1; --re
     key: Flags.string({ default: 'trajectory', helpValue: 'KEY', description: 'which key holds the response' }),
     'reward-command': Flags.string({
       helpValue: 'CMD',
-      exclusive: ['judge', 'key'],
+      exclusive: ['judge', 'key', 'judge-url'],
       description: 'a scorer of your own, run by the shell: rows in, verdicts out',
     }),
+    ...jurorFlags,
+    ...patienceFlags,
     ...rowFlags,
   }
 

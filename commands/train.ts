@@ -1,6 +1,16 @@
 /** `sophia train`: flags → src/sophia/train.ts. */
 import { Flags } from '@oclif/core'
-import { devices, dtypeFlag, imageFlags, inputArgument, number, rowFlags, SophiaCommand, seedFlag } from '../src/cli.ts'
+import {
+  devices,
+  dtypeFlag,
+  imageFlags,
+  inputArgument,
+  number,
+  profileFlag,
+  rowFlags,
+  SophiaCommand,
+  seedFlag,
+} from '../src/cli.ts'
 import { UserError } from '../src/errors.ts'
 
 function betasOf(text: string): [number, number] {
@@ -82,11 +92,21 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
       parse: number(0),
       description: 'their scale (default: 2 RANK)',
     })(),
+    recompute: Flags.boolean({
+      description: "keep only each layer's input and work the layer out again on the way back: a third slower, far less memory", // biome-ignore format: one thought
+    }),
+    'dry-run': Flags.boolean({ description: 'only say what memory it will take and how long a sequence may be' }),
+    memory: Flags.custom<number>({
+      helpValue: 'GIB',
+      parse: number(0),
+      description: 'memory that --dry-run fits sequences into (default: what is free)',
+    })(),
     'train-vision': Flags.boolean({ description: 'train the vision tower too' }),
     'save-every': Flags.integer({ default: 50, min: 1, helpValue: 'N', description: 'steps between checkpoints' }),
     seed: seedFlag,
     device: Flags.option({ options: devices, default: 'auto' as const, description: 'auto: CUDA where it works' })(),
     threads: Flags.integer({ default: 0, min: 0, helpValue: 'N', description: 'on the CPU (default: all cores)' }),
+    profile: { ...profileFlag, helpGroup: undefined },
     log: Flags.string({ helpValue: 'FILE', description: 'where the lines go (default: standard output)' }),
     ...imageFlags,
     from: rowFlags.from,
@@ -122,12 +142,16 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
       microTokens: flags['micro-tokens'],
       maxLength: flags['max-length'],
       lora: flags.lora ? { rank: flags.lora, alpha: flags['lora-alpha'] ?? 2 * flags.lora } : undefined,
+      recompute: flags.recompute,
+      dryRun: flags['dry-run'],
+      memory: flags.memory,
       trainVision: flags['train-vision'],
       saveEvery: flags['save-every'],
       seed: flags.seed,
       device: flags.device,
       threads: flags.threads,
       log: flags.log,
+      profile: flags.profile,
       quiet: flags.quiet,
     })
   }

@@ -70,7 +70,7 @@ export const imageFlags = {
 export const engines = ['onnx', 'transformers'] as const
 export const devices = ['auto', 'cpu', 'cuda', 'webgpu'] as const
 
-const judges = ['strict', 'olympiadbench', 'mathvision'] as const
+const judges = ['strict', 'olympiadbench', 'mathvision', 'mathvista', 'mmmu', 'dynamath', 'mv-math'] as const
 export const judgeFlag = Flags.option({
   options: judges,
   default: 'strict' as const,
@@ -83,12 +83,17 @@ export const dtypeFlag = Flags.string({
   description: "which of the Hub's variants of its graphs: fp16, q4, q4f16, …",
 })
 
+export const profileFlag = Flags.boolean({
+  helpGroup: 'MODEL',
+  description: 'at the end, tell the ten dearest nodes of the graphs',
+})
+
 export const modelFlags = {
   model: Flags.string({
     helpGroup: 'MODEL',
     required: true,
     helpValue: 'MODEL',
-    description: 'a model folder, or a Hub id',
+    description: 'a model folder, or a Hub id; with --base-url, the name that the server knows',
   }),
   adapter: Flags.string({
     helpGroup: 'MODEL',
@@ -108,6 +113,7 @@ export const modelFlags = {
     default: 'auto' as const,
     description: 'auto: CUDA where it works',
   })(),
+  profile: profileFlag,
 }
 
 export const samplingFlags = {
@@ -177,13 +183,13 @@ export abstract class SophiaCommand extends Command {
   /** Tells the error and sets the exit code; never ends the process, since rows may still be on their way out. */
   protected override async catch(error: Error & { exitCode?: number; code?: string }): Promise<void> {
     if (error.code === 'EPIPE') process.exit(0)
-    process.exitCode = tell(error, this.id)
+    process.exitCode = tell(error, this.id?.replaceAll(':', ' '))
   }
 }
 
 /** Writes what went wrong to standard error. @returns the exit code */
 export function tell(error: Error, command = ''): number {
-  const name = command ? `sophia ${command}` : 'sophia'
+  const name = command ? `sophia ${command.replaceAll(':', ' ')}` : 'sophia'
   const usage =
     (error as Partial<Errors.CLIError>).oclif?.exit === 2 || (error instanceof UserError && error.exitCode === 2)
   if (!usage && !(error instanceof UserError)) {

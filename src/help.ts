@@ -17,7 +17,7 @@ export default class SophiaHelp extends Help {
     const { bin, commands, version } = this.config
     const line = (id: string) => {
       const summary = commands.find(command => command.id === id)?.summary
-      return summary ? `  ${id.padEnd(10)} ${summary}\n` : ''
+      return summary ? `  ${id.replaceAll(':', ' ').padEnd(14)} ${summary}\n` : ''
     }
     const others = commands.map(({ id }) => id).filter(id => !stages.includes(id) && id !== 'help')
     this.log(`${this.config.pjson.description}.

@@ -1,5 +1,6 @@
 /** Multiple choice: which letter a response means, and which text a letter stands for. It never picks a letter for want of one. */
 import { words } from './normalize.ts'
+import { pythonList } from './python-list.ts'
 import { textOf, trimEdges } from './strings.ts'
 
 const LETTERS = 'ABCDEFGHIJ'
@@ -14,8 +15,7 @@ export function optionTexts(options: unknown): string[] {
       const list: unknown = JSON.parse(options)
       if (Array.isArray(list)) return list.map(textOf)
     } catch {
-      const list = [...options.matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)].map(match => match[1] ?? match[2])
-      return list
+      return pythonList(options) ?? []
     }
   }
   return []
@@ -28,6 +28,7 @@ export function letterOf(answer: string): string | null {
     '',
   )
   if (/^[a-j]$/.test(trimmed)) return trimmed.toUpperCase()
+  if (/^[AI] (?:[a-z]+\s+){3}/.test(trimmed)) return null // a sentence: A figure like that …, I do not …
   const small = /^\(([a-j])\)$/.exec(trimmed)
   if (small) return small[1].toUpperCase()
   const match = LETTER.exec(trimmed)
@@ -54,23 +55,27 @@ export function lettersOnly(options: string[]): boolean {
   return options.length > 0 && options.every((option, i) => words(option).toUpperCase() === LETTERS[i])
 }
 
+/** `I` where it speaks of the writer: `the answer I get`. */
+const PRONOUN = 'I (?!because|since|as |is |and |or )[a-z]'
+
 /** The letter that a response without a box ends on: `The answer is (C).`, `C` on a line of its own at the end or at the start. */
 export function spokenLetter(text: string, count: number): string | null {
   const last = LETTERS[Math.max(1, Math.min(count || 5, 10)) - 1]
   const letter = `[A-${last}]`
-  const said = [
-    ...text
-      .slice(-4000)
-      .matchAll(
-        new RegExp(`(?:answer|option|choice|答案|选)[^\\n.]{0,30}?[\\s(（:：是为*{]+(${letter})(?![a-zA-Z'’])`, 'gi'),
-      ),
-  ]
-  const final = said[said.length - 1]?.[1]
-  if (final && /[A-J]/.test(final)) return final
   const alone = new RegExp(`(?:^|\\n)[ \\t]*\\(?\\**(${letter})\\**\\)?[.)。]?\\s*$`).exec(
     text.slice(-2000).trim().slice(-60),
   )
   if (alone) return alone[1]
+  const phrase = '[Aa]nswer|ANSWER|[Oo]ption|OPTION|[Cc]hoice|CHOICE|答案|选'
+  const said = [
+    ...text
+      .slice(-4000)
+      .matchAll(
+        new RegExp(`(?:${phrase})[^\\n.]{0,30}?[\\s(（:：是为*{]+(?!${PRONOUN})(${letter})(?![a-zA-Z'’])`, 'g'),
+      ),
+  ]
+  const final = said[said.length - 1]?.[1]
+  if (final) return final
   const first = new RegExp(`^\\s*\\(?\\**(${letter})\\**(?:[).:：。]|\\s*\\n|$)`).exec(text)
   return first ? first[1] : null
 }

@@ -21,8 +21,11 @@ export class Parser {
 
   constructor(readonly tokens: Token[]) {}
 
+  /** @throws Unparseable past the end, where a command has taken the end for its argument */
   get token(): Token {
-    return this.tokens[this.at]
+    const token = this.tokens[this.at]
+    if (!token) throw new Unparseable('came to the end')
+    return token
   }
 
   is(s: string): boolean {

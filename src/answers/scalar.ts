@@ -23,7 +23,7 @@ const isUnit = (node: Node) => node.k === 'sym' && node.unit === true
 const isMark = (node: Node) => node.k === 'sym' && node.unit === true && (node.name === '%' || node.name === 'deg')
 
 /** The tree with units taken for 1; inside functions they stay (`\sin 30°`). */
-function unitless(node: Node): Node {
+export function unitless(node: Node): Node {
   switch (node.k) {
     case 'sym':
       return node.unit ? { k: 'num', v: 1, n: 1n, d: 1n, decimals: 0 } : node

@@ -10,7 +10,13 @@ export type Reason =
   | 'too hard'
   | 'unreachable gold'
 
-export type Verdict = { reward: 0 | 1; answer: string | null; reason: Reason }
+export type Verdict = {
+  reward: 0 | 1
+  answer: string | null
+  reason: Reason
+  /** Where a problem asks several questions: to how many of them the answer is right. */
+  steps?: { right: number; of: number }
+}
 
 /** Longest answer that a verdict repeats. */
 const SHOWN = 500

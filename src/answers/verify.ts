@@ -5,18 +5,22 @@
 
 import { boxes } from './boxes.ts'
 import { goldLetter, letterOf, lettersOnly, optionText, optionTexts, spokenLetter } from './choices.ts'
+import { dynamath } from './dynamath.ts'
 import { type Allowance, type Outcome, strictEqual } from './equal.ts'
-import { type Extraction, extract } from './extract.ts'
+import { afterThought, type Extraction, extract } from './extract.ts'
 import { mathvision, olympiadbench } from './judges.ts'
 import { LIMITS, TooHard } from './limits.ts'
 import { mathvisionEqual } from './official/mathvision.ts'
+import { mathvista, mathvistaOutcome } from './official/mathvista.ts'
+import { mmmu } from './official/mmmu.ts'
 import { olympiadEqual } from './official/olympiadbench.ts'
+import { mvmath } from './steps.ts'
 import { textOf } from './strings.ts'
 import { type Verdict, verdict } from './verdict.ts'
 
 export { extract } from './extract.ts'
 
-export type Judge = 'strict' | 'olympiadbench' | 'mathvision'
+export type Judge = 'strict' | 'olympiadbench' | 'mathvision' | 'mathvista' | 'mmmu' | 'dynamath' | 'mv-math'
 
 export type { Reason, Verdict } from './verdict.ts'
 
@@ -27,6 +31,8 @@ export type Problem = {
   answer_type?: unknown
   unit?: unknown
   tolerance?: unknown
+  /** MathVista: decimal places that answers are rounded to. */
+  precision?: unknown
   language?: unknown
 }
 
@@ -45,7 +51,11 @@ export function verify(
 ): Verdict {
   const cut = extra.finish === 'length'
   if (judge === 'mathvision') return mathvision(response, problem, cut)
+  if (judge === 'mathvista') return mathvista(response, problem, cut)
+  if (judge === 'mmmu') return mmmu(response, problem, cut, strict)
   if (judge === 'olympiadbench') return olympiadbench(response, problem, cut)
+  if (judge === 'dynamath') return dynamath(response, problem, cut)
+  if (judge === 'mv-math') return mvmath(response, problem, cut, strict)
   return strict(response, problem, cut)
 }
 
@@ -56,7 +66,9 @@ function strict(response: string, problem: Problem, cut: boolean): Verdict {
   if (found.think === 'unclosed') return verdict(null, cut ? 'truncated' : 'unclosed think')
   const choice = options.length > 0 || (golds.length === 1 && goldLetter(golds[0]) !== null && found.from !== 'box')
   const answer =
-    choice && found.from !== 'box' ? (spokenLetter(response, options.length) ?? found.answer) : found.answer
+    choice && found.from !== 'box'
+      ? (spokenLetter(afterThought(response).text, options.length) ?? found.answer)
+      : found.answer
   if (answer === null || answer.trim() === '') return verdict(null, cut ? 'truncated' : 'no answer')
   if (answer.length > LIMITS.answer) return verdict(answer, 'too hard')
   if (cut && found.from !== 'box') return verdict(answer, 'truncated')
@@ -120,8 +132,9 @@ function one(gold: string, answer: string, options: string[], allowance: Allowan
  * @returns false too where a side cannot be read
  */
 export function equal(gold: string, answer: string, judge: Judge = 'strict', allowance: Allowance = {}): boolean {
-  if (judge === 'strict') return strictEqual(gold, answer, allowance) === 'right'
   if (judge === 'mathvision') return mathvisionEqual(answer, gold)
+  if (judge === 'mathvista') return mathvistaOutcome(answer, { answer: gold }) === 'right'
+  if (judge !== 'olympiadbench') return strictEqual(gold, answer, allowance) === 'right'
   try {
     return olympiadEqual(answer, gold, allowance.tolerance ? [allowance.tolerance] : undefined)
   } catch (error) {

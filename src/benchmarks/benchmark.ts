@@ -1,20 +1,27 @@
 /**
  * A benchmark: how its official files become problems, how its models are asked, who judges. Files come from a folder
- * (the official repository, the Hub's copy) or singly. Fetching them from the Hub is not done here.
+ * (the official repository, the Hub's copy) or singly; hub.ts fetches them from the Hub.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type { Judge } from '../answers/verify.ts'
 import { UserError } from '../errors.ts'
-import { errorOf, idOf, type Row } from '../io/row.ts'
+import { modalityOf } from '../io/images.ts'
+import { idOf, type Row } from '../io/row.ts'
 import { openSource, type Source } from '../io/source.ts'
 
 export interface Benchmark {
   judge: Judge
+  /** What its authors divide by: all problems (the default), or those to which an answer was given. */
+  denominator?: 'all' | 'answered'
   /** What to download, for the message where it is not there. */
   download: string
+  /** The data set on the Hub, as owner/name. */
+  hub?: string
   /** Of a folder's files (paths relative to it), those that hold the items of the split that papers report. */
   files(names: string[]): string[]
+  /** Of a data set's files, those that hold pictures which are not in the items: picture files, or zip archives of them. */
+  pictures?(names: string[]): string[]
   /** The problem in an official item of `file`; undefined where it is not scored. */
   problem(item: Row, file: string): Row | undefined
   /** What a problem is asked with: a template with {question} and {options}. */
@@ -72,18 +79,19 @@ async function* batchesOf(file: string): AsyncGenerator<Row[]> {
   } catch (error) {
     throw new UserError(`${file}: expected a JSON array of items: ${(error as Error).message}`)
   }
-  if (!Array.isArray(items)) throw new UserError(`${file}: expected a JSON array of items, got ${typeof items}`)
-  yield items
+  const held = typeof items === 'object' && items !== null ? Object.entries(items) : []
+  if (typeof items !== 'object' || !held.every(([, item]) => typeof item === 'object' && item !== null))
+    throw new UserError(`${file}: expected a JSON array of items, or an object of them by id`)
+  yield held.map(([id, item]) => (Array.isArray(items) ? item : { id, ...item }))
 }
 
-/** The problems by id, for joining saved answers to them; pictures that are no paths are left out. */
+/** The problems by id, for joining saved answers to them; of pictures that are no paths only `modality` stays. */
 export async function problemsOf(source: Source): Promise<Map<string, Row>> {
   const problems = new Map<string, Row>()
   for await (const batch of source.batches()) {
     for (const { images, ...problem } of batch) {
-      if (errorOf(problem)) continue
       const paths = Array.isArray(images) && images.every(image => typeof image === 'string')
-      problems.set(idOf(problem), paths ? { ...problem, images } : problem)
+      problems.set(idOf(problem), paths ? { ...problem, images } : { modality: modalityOf({ images }), ...problem })
     }
   }
   return problems

@@ -8,6 +8,7 @@ import { type Benchmark, firstFormat } from './benchmark.ts'
 export const mathvision: Benchmark = {
   judge: 'mathvision',
   download: 'MathVision: data/test.jsonl and images/ of github.com/mathllm/MATH-V, or the data set MathLLMs/MathVision',
+  hub: 'MathLLMs/MathVision',
 
   files(names) {
     for (const split of ['test', 'testmini']) {

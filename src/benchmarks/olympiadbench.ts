@@ -13,8 +13,10 @@ const subsetOf = (path: string) => [...path.matchAll(SUBSET)].at(-1)
 
 export const olympiadbench: Benchmark = {
   judge: 'olympiadbench',
+  denominator: 'answered',
   download:
     'OlympiadBench: data/OE_*.json and images/ of github.com/OpenBMB/OlympiadBench, or the data set Hothan/OlympiadBench',
+  hub: 'Hothan/OlympiadBench',
 
   files: names => firstFormat(names.filter(name => subsetOf(name)?.[1] === 'OE')),
 

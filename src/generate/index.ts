@@ -1,14 +1,19 @@
-/** A generator for a model folder, by the engine that is asked for. Nothing heavy is imported until then. */
+/** A generator for a model folder or a server, by the engine that is asked for. Nothing heavy is imported until then. */
 
 import { UserError } from '../errors.ts'
 import type { Device } from '../graph/session.ts'
+import type { ServerOptions } from './openai/server.ts'
 import type { Generator, Sampling } from './types.ts'
 
 export type { Failure, Generated, Generator, Message, Request, Sampling } from './types.ts'
 
 export interface GeneratorOptions {
-  /** A model folder or a Hub id. */
+  /** A model folder or a Hub id; with `server`, the name that it knows. */
   model: string
+  /** An OpenAI-compatible server that has the model, in place of an engine of our own. */
+  server?: ServerOptions
+  /** Ask the server for log-probabilities; our own engine always tells them. */
+  logprobs?: boolean
   /** A PEFT adapter on top of the model. */
   adapter?: string
   /** Which of the Hub's variants of its graphs: fp16, q4, … */
@@ -21,6 +26,8 @@ export interface GeneratorOptions {
   sampling: Sampling
   /** Say nothing on stderr. */
   quiet?: boolean
+  /** At the end, tell on stderr where the time went. */
+  profile?: boolean
   /** Threads inside an operator (CPU); 0 lets ONNX Runtime decide. */
   threads?: number
 }
@@ -28,6 +35,8 @@ export interface GeneratorOptions {
 /** Opens the model. Throws a UserError where it cannot be had, or not on the device. */
 export async function createGenerator(options: GeneratorOptions): Promise<Generator> {
   check(options.sampling)
+  const { server } = options
+  if (server) return (await import('./openai/generator.ts')).openaiGenerator({ ...options, server })
   if (options.adapter && options.engine === 'transformers')
     throw new UserError(
       '--adapter: transformers.js has no adapters. Leave --engine out, or pass a merged model folder as --model',

@@ -27,7 +27,7 @@ export interface LaneSetup {
 /** Work as it can be sent: the draws by their keys. */
 export type LaneWork = Omit<Work, 'draw'> & { keys: (string | number)[] }
 
-export type ToLane = { setup: LaneSetup } | { job: number; work: LaneWork[] } | { stop: number }
+export type ToLane = { setup: LaneSetup } | { job: number; work: LaneWork[] } | { stop: number } | { end: true }
 /** An error as it can be sent; `user`: a UserError. */
 export interface Told {
   message: string
@@ -39,10 +39,18 @@ export type FromLane = { job: number; at: number; done: Done } | { job: number; 
 async function open({ model, adapter, dtype, sampling, shape, session }: LaneSetup) {
   const folder = await openFolder(model, { adapter, dtype })
   const runner = openRunner(await partsOf(folder), folder.eos, sampling, { ...session, folder: folder.onnx })
-  return (work: LaneWork[], stop: () => boolean) => {
-    const drawn = work.map(({ keys, ...rest }) => ({ ...rest, draw: stream(sampling.seed, ...keys) }))
-    return schedule(drawn, runner, folder.eos, shape, stop)
+  return {
+    answer(work: LaneWork[], stop: () => boolean) {
+      const drawn = work.map(({ keys, ...rest }) => ({ ...rest, draw: stream(sampling.seed, ...keys) }))
+      return schedule(drawn, runner, folder.eos, shape, stop)
+    },
+    close: () => runner.close(),
   }
+}
+
+async function end(): Promise<void> {
+  await (await opened)?.close()
+  process.exit()
 }
 
 const say = (message: FromLane) => process.send!(message)
@@ -52,9 +60,9 @@ let last = Promise.resolve()
 
 async function run(job: number, work: LaneWork[]): Promise<void> {
   try {
-    const answer = await opened
+    const model = await opened
     let at = 0
-    for await (const done of answer(work, () => stopped.has(job))) say({ job, at: at++, done })
+    for await (const done of model.answer(work, () => stopped.has(job))) say({ job, at: at++, done })
   } catch (error) {
     const { message, stack } = error as Error
     say({ job, error: { message, stack, user: error instanceof UserError } })
@@ -66,6 +74,7 @@ process.on('message', (message: ToLane) => {
     opened = open(message.setup)
     opened.catch(() => {}) // told to the first job
   } else if ('stop' in message) stopped.add(message.stop)
+  else if ('end' in message) last = last.then(end)
   else last = last.then(() => run(message.job, message.work))
 })
 process.on('disconnect', () => process.exit())

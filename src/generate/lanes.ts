@@ -1,6 +1,7 @@
 /** Lanes from the main thread: work is dealt out to them, answers come back in the order of the work. */
 
 import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { UserError } from '../errors.ts'
 import type { FromLane, LaneSetup, LaneWork, ToLane, Told } from './lane.ts'
@@ -66,9 +67,19 @@ export function openLanes(count: number, setup: LaneSetup): Lanes {
     run,
     async close() {
       process.off('exit', kill)
-      kill()
+      if (!setup.session.profile) return kill()
+      // Sessions write their profiles when they are closed.
+      await Promise.all(lanes.map(child => finished(child)))
     },
   }
+}
+
+function finished(child: ChildProcess): Promise<unknown> {
+  if (!child.connected) return Promise.resolve()
+  const exit = once(child, 'exit')
+  hold(child)
+  post(child, { end: true })
+  return exit
 }
 
 const errorOf = ({ message, stack, user }: Told) =>

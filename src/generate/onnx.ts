@@ -1,6 +1,7 @@
 /** The engine: a model folder's graphs, run in bursts by a scheduler, in threads of their own. */
 
 import { bytesOf, sizeOf } from '../graph/ir.ts'
+import { openProfile } from '../graph/profile.ts'
 import { resolveDevice } from '../graph/session.ts'
 import { openChat } from '../models/chat.ts'
 import { type ModelFolder, openFolder } from '../models/folder.ts'
@@ -26,13 +27,14 @@ export async function onnxGenerator(options: GeneratorOptions): Promise<Generato
   // How work is dealt out must not depend on the machine, or texts would, by float noise.
   const count = device === 'cpu' && (await weightBytes(folder)) <= SMALL ? 2 : 1
   const threads = options.threads ?? (count > 1 ? 1 : 0)
+  const profile = options.profile ? openProfile() : undefined
   const lanes = openLanes(count, {
     model,
     adapter,
     dtype,
     sampling,
     shape: shapeFor(device, Math.ceil(batch / count)),
-    session: { device, threads, spin: false },
+    session: { device, threads, spin: false, profile: profile?.prefix },
   })
   const stops = new Set(folder.eos)
 
@@ -54,7 +56,11 @@ export async function onnxGenerator(options: GeneratorOptions): Promise<Generato
       await answers.return(undefined)
     }
   }
-  return { window: batch * 4, generate, close: () => lanes.close() }
+  async function close(): Promise<void> {
+    await lanes.close()
+    if (profile) process.stderr.write(profile.table())
+  }
+  return { window: batch * 4, generate, close }
 }
 
 const workOf = ({ ids, vision, positions, same, budget }: Ready, { keys }: Request): LaneWork => ({

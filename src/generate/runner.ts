@@ -1,5 +1,7 @@
 /** A model's two sessions, prefill and burst, behind plain calls on host data. */
 
+import { fuseTransposes } from '../graph/fuse.ts'
+import type { Graph } from '../graph/ir.ts'
 import { modelOf } from '../graph/proto.ts'
 import type { HostTensor, Session, SessionOptions } from '../graph/session.ts'
 import { openSession } from '../graph/session.ts'
@@ -52,8 +54,8 @@ export function openRunner(parts: Parts, eos: number[], choice: Choice, options:
   const layout: Layout = { dtype, count, heads: shape![1] as number, size: shape![3] as number }
   const packer = new Packer(layout)
   const sessions = new Map<string, Promise<Session>>()
-  const session = (name: string, build: () => ReturnType<typeof buildBurst>) => {
-    const found = sessions.get(name) ?? openSession(modelOf(build()), options)
+  const session = (name: string, build: () => Graph) => {
+    const found = sessions.get(name) ?? openFused(build(), options)
     sessions.set(name, found)
     return found
   }
@@ -102,6 +104,11 @@ export function openRunner(parts: Parts, eos: number[], choice: Choice, options:
       for (const opened of sessions.values()) await (await opened).close()
     },
   }
+}
+
+function openFused(graph: Graph, options: SessionOptions): Promise<Session> {
+  fuseTransposes(graph)
+  return openSession(modelOf(graph), options)
 }
 
 const int64 = (shape: number[], data: BigInt64Array): HostTensor => ({ dtype: 'int64', shape, data })

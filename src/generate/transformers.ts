@@ -48,7 +48,7 @@ export async function transformersGenerator({
         attention_mask: int64(ids.map(() => 1)),
         ...Object.fromEntries(
           Object.entries(vision).map(([name, { dtype, data, shape }]) => [
-            name,
+            name === 'grid_thw' ? 'image_grid_thw' : name, // the graph's name of it and transformers.js' own
             new Tensor(dtype as 'float32', data as Float32Array, shape),
           ]),
         ),

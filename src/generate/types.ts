@@ -31,7 +31,7 @@ export interface Generated {
   /** New tokens, the stop token included. */
   tokens: number
   finish: 'stop' | 'length'
-  /** Sum of log-probabilities (natural log, at temperature 1, before top-p) of the new tokens. */
+  /** Sum of log-probabilities (natural log, at temperature 1, before top-p) of the new tokens; NaN where the engine does not tell. */
   logprob: number
 }
 
@@ -43,6 +43,8 @@ export interface Failure {
 export interface Generator {
   /** Requests that make up one window: batches never span windows, so a run can be taken up at any window's start. */
   readonly window: number
+  /** Windows of one row that may be under way at once, where the generator deals out the work itself and waits for others. */
+  readonly ahead?: number
   /** Answers in the order of `requests` (one window at most). Stopping the iteration stops the work. */
   generate(requests: Request[]): AsyncGenerator<Generated | Failure>
   close(): Promise<void>

@@ -106,6 +106,8 @@ export class Graph {
   /** Names that are to come, so that `fresh` leaves them alone. */
   readonly reserved = new Set<string>()
   private readonly constants = new Map<string, string>()
+  private readonly holders = new Map<string, string>()
+  private looked = 0
   private counter = 0
 
   constructor(
@@ -141,6 +143,30 @@ export class Graph {
   /** The integers in `value` where they are known while building. */
   integers(value: string): Dim[] | undefined {
     return this.known.get(value) ?? this.parent?.integers(value)
+  }
+
+  /**
+   * The value of a size as an int64 vector of one, put together from values that are known to hold it; undefined where
+   * there are none. Better than the Shape of a large value, which would have to be kept for that.
+   */
+  size(dim: Dim): string | undefined {
+    if (typeof dim === 'number') return this.ints([dim])
+    if (dim.includes('+') || dim.includes('(')) return this.holder(dim)
+    const factors = dim
+      .split('*')
+      .map(factor => (/^\d+$/.test(factor) ? this.ints([Number(factor)]) : this.holder(factor)))
+    if (!factors.every(factor => factor !== undefined)) return this.holder(dim)
+    return factors.reduce((a, b) => this.op('Mul', [a, b]))
+  }
+
+  private holder(symbol: string): string | undefined {
+    const fresh = [...this.known].slice(this.looked)
+    this.looked = this.known.size
+    for (const [value, [dim, ...more]] of fresh) {
+      if (typeof dim !== 'string' || more.length > 0 || this.holders.has(dim)) continue
+      if (this.types.get(value)?.shape?.length === 1) this.holders.set(dim, value)
+    }
+    return this.holders.get(symbol) ?? this.parent?.holder(symbol)
   }
 
   initializer(value: string): Tensor | undefined {
@@ -196,14 +222,14 @@ export class Graph {
     return this.weight(name, { dtype: 'float32', shape, data: new Uint8Array(data.buffer) })
   }
 
-  /** Appends a node with one output and returns that output's name; `hint` names it where the name is free. */
+  /** Appends a node with one output and returns that output's name; outside subgraphs `hint` names it where the name is free. */
   op(op: string, inputs: string[], attrs: Record<string, Attribute> = {}, hint?: string): string {
     return this.many(op, inputs, 1, attrs, hint)[0]
   }
 
   /** Appends a node with `count` outputs. */
   many(op: string, inputs: string[], count: number, attrs: Record<string, Attribute> = {}, hint?: string): string[] {
-    const base = hint && !this.has(hint) ? hint : this.fresh(hint ?? op)
+    const base = hint && !this.parent && !this.has(hint) ? hint : this.fresh(hint ?? op)
     const outputs = Array.from({ length: count }, (_, i) => (i === 0 ? base : `${base}:${i}`))
     const node = { op, domain: MICROSOFT.has(op) ? 'com.microsoft' : '', name: base, inputs, outputs, attrs }
     this.add(node)
@@ -227,7 +253,7 @@ export class Graph {
 
   private constant(key: string, tensor: Tensor, integers?: number[]): string {
     const found = this.constants.get(key)
-    if (found) return found
+    if (found && this.initializers.has(found)) return found // pruning may have removed it
     const name = this.weight(this.fresh('const'), tensor)
     if (integers) this.known.set(name, integers)
     this.constants.set(key, name)

@@ -21,6 +21,13 @@ export function imageReferences(row: Row): unknown[] {
   return Array.isArray(held) ? held : [held]
 }
 
+/** How the problem is seen: what it says itself, or by the number of its pictures. */
+export function modalityOf(row: Row): string {
+  if (typeof row.modality === 'string' && row.modality !== '') return row.modality
+  const count = imageReferences(row).length
+  return count === 0 ? 'text only' : count === 1 ? 'one picture' : 'several pictures'
+}
+
 /** The row's pictures in their order. @throws UserError where one cannot be had. */
 export function loadImages(row: Row, options: ImageOptions): Promise<Uint8Array[]> {
   return Promise.all(imageReferences(row).map(reference => loadImage(reference, options)))

@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { createReadStream, createWriteStream, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
@@ -173,4 +173,13 @@ function told(error: Error): Error {
   if (code === 'ENOENT' || code === 'EACCES' || code === 'ENOSPC' || code === 'EROFS' || code === 'EDQUOT')
     return new UserError(`cannot write ${path ?? 'the output'}: ${message}`)
   return error
+}
+
+/** Checks before the work that a file can be written after it. @throws UserError if `path` is a folder or in none */
+export function checkWritable(flag: string, path: string | undefined): void {
+  if (path === undefined) return
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    throw new UserError(`${flag} ${path}: expected a file to write, got a folder`, 2)
+  if (!statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory())
+    throw new UserError(`${flag} ${path}: there is no folder ${dirname(path)}`, 2)
 }

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs'
 import { UserError } from '../errors.ts'
 import type { Format } from './formats.ts'
+import { collect, inOrder } from './order.ts'
 import { type Meter, startProgress } from './progress.ts'
 import { Journal, mend, type Plan } from './resume.ts'
 import { errorOf, idOf, type Row, without } from './row.ts'
@@ -18,6 +19,8 @@ export interface Stage extends Plan {
   name: string
   /** What is worked on at once: so many rows, all rows of a problem, or whatever rows have come. */
   window: number | 'problem' | 'any'
+  /** Windows that are worked on at once (1 where it is not said): more where the work is to wait for somebody else. */
+  ahead?: number
   /** The stage itself: a pure function of the window's rows, in their order. */
   map(window: Row[]): AsyncIterable<Row> | Iterable<Row>
   /** What an output row tells the progress line. */
@@ -85,24 +88,20 @@ export async function runStage(
       options.seen?.(row)
     }
     let journal = again ? new Journal(part, stage, see) : undefined
-    for await (const window of windows(stage, admit(stage, source, options))) {
-      let drop = 0
-      if (journal) {
-        const there = await journal.match(window)
-        if (there.whole) continue
-        drop = there.rows
-        progress.resumed()
+    /** The windows that do not stand in the journal, with how many of their rows do. */
+    const missing = async function* () {
+      for await (const window of windows(stage!, admit(stage!, source, options))) {
+        const there = await journal?.match(window)
+        if (there?.whole) continue
+        if (there) progress.resumed()
         journal = undefined
+        yield { window, drop: there?.rows ?? 0 }
       }
-      for await (const row of stage.map(window)) {
-        if (drop > 0) {
-          drop--
-          continue
-        }
-        see(row)
-        const wait = sink.write(row)
-        if (wait) await wait
-      }
+    }
+    for await (const row of made(stage, missing())) {
+      see(row)
+      const wait = sink.write(row)
+      if (wait) await wait
     }
     await journal?.end()
     await sink.finish()
@@ -116,6 +115,26 @@ export async function runStage(
   }
   progress.summary(failed)
   return failed > 0 ? exit.rowsFailed : exit.done
+}
+
+interface Missing {
+  window: Row[]
+  /** Rows at its start that are there already. */
+  drop: number
+}
+
+async function* made(stage: Stage, missing: AsyncIterable<Missing>): AsyncGenerator<Row> {
+  const { ahead = 1 } = stage
+  if (ahead === 1) for await (const { window, drop } of missing) yield* after(drop, stage.map(window))
+  else {
+    const whole = ({ window, drop }: Missing) => collect(after(drop, stage.map(window)))
+    for await (const rows of inOrder(missing, ahead, whole)) yield* rows
+  }
+}
+
+async function* after(drop: number, rows: AsyncIterable<Row> | Iterable<Row>): AsyncGenerator<Row> {
+  let passed = 0
+  for await (const row of rows) if (passed++ >= drop) yield row
 }
 
 function windows(stage: Stage, batches: Batches): Batches {

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { UserError } from '../errors.ts'
 import type { Model } from '../graph/ir.ts'
 import type { HostTensor } from '../graph/session.ts'
-import { readJson } from './config.ts'
+import { type Config, readJson } from './config.ts'
 import type { ModelFolder } from './folder.ts'
 import { beside, type LowRank } from './lora.ts'
 import { loadTensor, readSafetensors, tensorOf, writeSafetensors } from './safetensors.ts'
@@ -22,12 +22,20 @@ export interface AdapterSettings {
   targets: string[]
 }
 
+type Table = [string, string][]
+
 /** Checkpoint's beginnings of names against PyTorch's, for models with a vision tower. */
-const MODULES: [string, string][] = [
+const MODULES: Table = [
   ['language_model.model.', 'model.language_model.'],
   ['multi_modal_projector.', 'model.multi_modal_projector.'],
   ['vision_tower.', 'model.vision_tower.'],
 ]
+const QWEN: Table = [
+  ['model.', 'model.language_model.'],
+  ['visual.', 'model.visual.'],
+]
+
+const modulesOf = (config?: Config) => (/^qwen2(_5)?_vl$/.test(config?.model_type ?? '') ? QWEN : MODULES)
 
 /**
  * Writes an adapter.
@@ -45,7 +53,8 @@ export async function saveAdapter(
   const own = [...weights].flatMap(([name, host]) =>
     /\.lora_[AB]\.weight$/.test(name) ? [[inFolder(folder, name), host] as const] : [],
   )
-  const modules = own.map(([name]) => renamed(name.replace(/\.lora_[AB]\.weight$/, ''), MODULES))
+  const table = modulesOf(folder.config)
+  const modules = own.map(([name]) => renamed(name.replace(/\.lora_[AB]\.weight$/, ''), table))
   await writeFiles(dir, {
     'adapter_config.json': {
       peft_type: 'LORA',
@@ -60,15 +69,23 @@ export async function saveAdapter(
       inference_mode: true,
     },
   })
-  const tensors = own.map(([name, host]) => [`base_model.model.${renamed(name, MODULES)}`, tensorOf(host)] as const)
+  const tensors = own.map(([name, host]) => [`base_model.model.${renamed(name, table)}`, tensorOf(host)] as const)
   await writeSafetensors(join(dir, 'adapter_model.safetensors'), new Map(tensors), dir)
 }
 
 /** What PEFT can do to an adapter beyond x Wᵀ + alpha/rank · (x Aᵀ) Bᵀ. */
 const VARIATIONS = ['use_dora', 'use_rslora', 'fan_in_fan_out', 'rank_pattern', 'alpha_pattern', 'modules_to_save']
 
-/** Reads an adapter; its weights get the names that `saveAdapter` takes. Throws a UserError where it is none we know. */
-export async function readAdapter(dir: string): Promise<AdapterSettings & { weights: Map<string, HostTensor> }> {
+/**
+ * Reads an adapter; its weights get the names that `saveAdapter` takes.
+ *
+ * @param model the config of the model that it is for, where that is not LLaVA's or a text model's
+ * @throws UserError where it is none we know
+ */
+export async function readAdapter(
+  dir: string,
+  model?: Config,
+): Promise<AdapterSettings & { weights: Map<string, HostTensor> }> {
   const config = await readJson(dir, 'adapter_config.json')
   if (!config) throw new UserError(`${dir}: expected a PEFT adapter, found no adapter_config.json in it`)
   const variations = VARIATIONS.filter(key => config[key] === true || Object.keys(config[key] ?? {}).length > 0)
@@ -77,7 +94,7 @@ export async function readAdapter(dir: string): Promise<AdapterSettings & { weig
     throw new UserError(`${dir}: expected a plain LoRA adapter, got ${found}`)
   }
   const { folder, tensors } = await readSafetensors(join(dir, 'adapter_model.safetensors'))
-  const back = MODULES.map(([ours, theirs]): [string, string] => [theirs, ours])
+  const back = modulesOf(model).map(([ours, theirs]): [string, string] => [theirs, ours])
   const weights = new Map<string, HostTensor>()
   for (const [name, tensor] of tensors) {
     weights.set(renamed(name.replace(/^base_model\.model\./, ''), back), await loadTensor(tensor, folder, true))
@@ -96,7 +113,7 @@ export async function readAdapter(dir: string): Promise<AdapterSettings & { weig
  * @throws UserError where the adapter adapts what is no weight of the model
  */
 export async function adapted(folder: ModelFolder, dir: string): Promise<ModelFolder> {
-  const { weights, rank, alpha } = await readAdapter(dir)
+  const { weights, rank, alpha } = await readAdapter(dir, folder.config)
   const modules = new Set([...weights.keys()].map(name => name.replace(/\.lora_[AB]\.weight$/, '')))
   const graphs = new Map<string, Model>()
   for (const graph of folder.graphs) {
@@ -120,10 +137,12 @@ export async function adapted(folder: ModelFolder, dir: string): Promise<ModelFo
 }
 
 /** Exports name the modules of a decoder as if it stood alone. */
-const inFolder = ({ kind }: ModelFolder, module: string) =>
-  kind === 'vlm' && module.startsWith('model.layers.') ? `language_model.${module}` : module
+const inFolder = ({ kind, config, checkpoint }: ModelFolder, module: string) =>
+  kind === 'vlm' && !checkpoint && modulesOf(config) === MODULES && module.startsWith('model.layers.')
+    ? `language_model.${module}`
+    : module
 
-function renamed(name: string, table: [string, string][]): string {
+function renamed(name: string, table: Table): string {
   const [from, to] = table.find(([from]) => name.startsWith(from)) ?? ['', '']
   return to + name.slice(from.length)
 }

@@ -31,6 +31,8 @@ export interface EncodeOptions {
   generation: boolean
   /** Leaves `vision` out: only the pictures' sizes are looked at. */
   blind?: boolean
+  /** All pictures of the conversation, where the messages are but its beginning. */
+  among?: Uint8Array[]
 }
 
 export interface Chat {
@@ -66,11 +68,14 @@ export async function openChat(folder: ModelFolder): Promise<Chat> {
       ...(template && { chat_template: template }),
     }) as string
   }
+  /** Hugging Face's processors begin a text as the tokenizer does, unless its template did; its tokenizers never do. */
+  const begins = (written: string) => !!pictures && !(tokenizer.bos_token && written.startsWith(tokenizer.bos_token))
+
   return {
     text,
     async encode(messages, images, options) {
-      const tokens = (written: string) => tokenizer.encode(written, { add_special_tokens: false })
       const written = text(messages, options)
+      const tokens = (whole: string) => tokenizer.encode(whole, { add_special_tokens: begins(whole) })
       if (!pictures) {
         if (images.length === 0) return { ids: tokens(written) }
         throw new UserError(`${path} takes no pictures, and was given ${images.length}`)
@@ -82,7 +87,7 @@ export async function openChat(folder: ModelFolder): Promise<Chat> {
           `the prompt has ${rest.length} image placeholders ${placeholder} for ${images.length} pictures`,
         )
       }
-      const sights = await Promise.all(images.map(pictures.sight))
+      const sights = await Promise.all(images.map(image => pictures.sight(image, options.among ?? images)))
       const ids = tokens(start + rest.map((piece, i) => sights[i].text + piece).join(''))
       const positions = pictures.positions?.(ids, sights)
       const vision = images.length > 0 && !options.blind ? await pictures.vision(images) : undefined

@@ -4,13 +4,12 @@
  */
 
 import { sizeOf, type Tensor } from '../graph/ir.ts'
-import { modelOf } from '../graph/proto.ts'
 import { stream } from '../random.ts'
 import { buildGraphs } from './builders/index.ts'
 import { SIGLIP } from './builders/siglip.ts'
 import { type VitConfig, vit } from './builders/vit.ts'
 import type { Config } from './config.ts'
-import { wholeFolder, writeFiles, writeGraphs, writeWeights } from './write.ts'
+import { wholeFolder, writeBuilt, writeFiles, writeWeights } from './write.ts'
 
 export interface Init {
   seed: number
@@ -31,8 +30,7 @@ export async function createFolder(out: string, config: Config, files: Record<st
   const fill = async (part: string) => {
     await writeFiles(part, { 'config.json': config, ...templateFile(files), ...files })
     const references = await writeWeights(part, tensors, part)
-    const graphs = buildGraphs(config, name => references.get(name)!)
-    await writeGraphs(part, Object.fromEntries(Object.entries(graphs).map(([name, graph]) => [name, modelOf(graph)])))
+    await writeBuilt(part, config, name => references.get(name)!)
   }
   await wholeFolder(out, fill, init.overwrite)
 }

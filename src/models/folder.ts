@@ -13,6 +13,7 @@ import { modelOf, readModel } from '../graph/proto.ts'
 import { adapted } from './adapter.ts'
 import { buildGraphs, type Find } from './builders/index.ts'
 import { type Config, type Decoder, decoderOf, eosOf, genaiConfig, imageTokenOf, readJson } from './config.ts'
+import { completed } from './defaults.ts'
 import { settled } from './foreign.ts'
 import { resolveModel } from './hub.ts'
 import { type Checkpoint, openCheckpoint } from './safetensors.ts'
@@ -45,6 +46,8 @@ export interface FolderOptions {
   dtype?: string
   /** A PEFT adapter that its graphs are to have. */
   adapter?: string
+  /** Build the graphs from the checkpoint, whatever `onnx/` has; of a Hub id, fetch the checkpoint. */
+  checkpoint?: boolean
 }
 
 const GRAPHS = { vlm: ['vision_encoder', 'embed_tokens', 'decoder_model_merged'], lm: ['model'] }
@@ -52,23 +55,25 @@ const GRAPHS = { vlm: ['vision_encoder', 'embed_tokens', 'decoder_model_merged']
 /** Opens a folder or a Hub id. Throws a UserError that says what is missing and what to do. */
 export async function openFolder(idOrPath: string, options: FolderOptions = {}): Promise<ModelFolder> {
   const path = resolve(await resolveModel(idOrPath, options))
-  const config = (await readJson<Config>(path, 'config.json')) ?? (await genaiConfig(path))
-  if (!config) {
+  const held = (await readJson<Config>(path, 'config.json')) ?? (await genaiConfig(path))
+  if (!held) {
     const adapter = existsSync(join(path, 'adapter', 'adapter_config.json'))
     const advice = adapter ? `, only an adapter: give the model that it was trained on, and --adapter ${join(path, 'adapter')}` : '' // biome-ignore format: one thought
     throw new UserError(`${path}: expected a model folder, found no config.json in it${advice}`)
   }
-  if (typeof config.model_type !== 'string') {
-    throw new UserError(`${join(path, 'config.json')}: expected a model_type, got ${config.model_type}`)
+  if (typeof held.model_type !== 'string') {
+    throw new UserError(`${join(path, 'config.json')}: expected a model_type, got ${held.model_type}`)
   }
   const generationConfig = (await readJson(path, 'generation_config.json')) ?? {}
-  const kind = config.vision_config ? 'vlm' : 'lm'
   const checkpoint = await openCheckpoint(path)
+  const config = completed(held, checkpoint?.tensors.keys())
+  const kind = config.vision_config ? 'vlm' : 'lm'
   const decoder = decoderOf(config, path)
   // Python's exporters put the graphs beside the configs.
   const beside = !checkpoint && GRAPHS[kind].every(name => existsSync(join(path, `${name}.onnx`)))
   const onnx = existsSync(join(path, 'onnx')) ? join(path, 'onnx') : beside ? path : undefined
-  const source = onnx ? await files(onnx, kind, decoder, options) : built(path, config, checkpoint)
+  const ready = !options.checkpoint && onnx
+  const source = ready ? await files(onnx, kind, decoder, options) : built(path, config, checkpoint)
   const imageToken = kind === 'vlm' ? await imageTokenOf(path, config) : undefined
   const folder: ModelFolder = {
     path,
@@ -90,9 +95,9 @@ type Source = Pick<ModelFolder, 'onnx' | 'graph'>
 
 /** Graphs from files. */
 async function files(onnx: string, kind: 'vlm' | 'lm', decoder: Decoder, { dtype }: FolderOptions): Promise<Source> {
-  const suffix = !dtype || dtype === 'fp32' ? '' : dtype === 'q8' ? '_quantized' : `_${dtype}`
-  const fileOf = (name: string) => `${name}${suffix}.onnx`
   const present = (await readdir(onnx)).filter(file => file.endsWith('.onnx')).sort()
+  const suffix = dtype ? suffixOf(dtype) : onlyVariant(present, GRAPHS[kind])
+  const fileOf = (name: string) => `${name}${suffix}.onnx`
   const missing = GRAPHS[kind].map(fileOf).filter(file => !present.includes(file))
   if (missing.length > 0) {
     const found = present.length ? `found ${present.join(', ')}` : 'found no .onnx file'
@@ -103,6 +108,15 @@ async function files(onnx: string, kind: 'vlm' | 'lm', decoder: Decoder, { dtype
   const read = async (name: string) =>
     settled(readModel(await readFile(join(onnx, fileOf(name)))), decoder, GRAPHS[kind].length > 1 ? name : undefined)
   return { onnx, graph: name => once(parsed, name, () => read(name)) }
+}
+
+const suffixOf = (dtype: string) => (dtype === 'fp32' ? '' : dtype === 'q8' ? '_quantized' : `_${dtype}`)
+
+/** The suffix of the graphs where nobody asks for one: none, unless the folder has one variant and it has a suffix. */
+function onlyVariant(present: string[], [first, ...rest]: string[]): string {
+  const suffixes = present.filter(file => file.startsWith(first)).map(file => file.slice(first.length, -'.onnx'.length))
+  const whole = suffixes.filter(suffix => rest.every(name => present.includes(`${name}${suffix}.onnx`)))
+  return whole.length === 1 ? whole[0] : ''
 }
 
 /** Graphs built over the checkpoint. */
@@ -118,7 +132,7 @@ function built(path: string, config: Config, checkpoint: Checkpoint | undefined)
 /** The builders' way into a checkpoint. Throws a UserError for a tensor that is absent or of another shape. */
 export function weightsOf(checkpoint: Checkpoint, path: string): Find {
   return (name, shape) => {
-    const tensor = checkpoint.tensors.get(name) ?? checkpoint.tensors.get(classic(name))
+    const tensor = checkpoint.tensors.get(stored(name, checkpoint.tensors))
     if (!tensor) throw new UserError(`${path}: the checkpoint has no tensor ${name}, which its config.json asks for`)
     if (tensor.shape.join() !== shape.join()) {
       throw new UserError(`${path}: tensor ${name}: expected shape [${shape}] by config.json, got [${tensor.shape}]`)
@@ -127,8 +141,25 @@ export function weightsOf(checkpoint: Checkpoint, path: string): Find {
   }
 }
 
-/** Before transformers 5 the tower stood one level deeper. */
-export const classic = (name: string) => name.replace(/^vision_tower\./, 'vision_tower.vision_model.')
+/** Beginnings of names as builders have them, and as some checkpoints do. */
+const OTHERS: [string, string][] = [
+  ['vision_tower.', 'vision_tower.vision_model.'], // LLaVA's, before transformers 5
+  ['vision_tower.', 'model.vision_tower.'], // and under the names of PyTorch's modules
+  ['vision_tower.', 'model.vision_tower.vision_model.'],
+  ['multi_modal_projector.', 'model.multi_modal_projector.'],
+  ['image_newline', 'model.image_newline'],
+  ['language_model.model.', 'model.language_model.'],
+  ['language_model.lm_head.', 'lm_head.'],
+  ['visual.', 'model.visual.'], // Qwen2-VL's
+  ['model.', 'model.language_model.'],
+]
+
+/** The name that a checkpoint has for a tensor: the first of several known ones that is among `names`. */
+export function stored(name: string, names: { has(name: string): boolean }): string {
+  if (names.has(name)) return name
+  const others = OTHERS.filter(([start]) => name.startsWith(start)).map(([from, to]) => to + name.slice(from.length))
+  return others.find(other => names.has(other)) ?? name
+}
 
 function once<K, V>(cache: Map<K, V>, key: K, make: () => V): V {
   if (!cache.has(key)) cache.set(key, make())

@@ -1,5 +1,7 @@
 /** 16-bit floats, which JavaScript has not: their bits in a Uint16Array, widened to float32 and rounded back. */
 
+import { UserError } from '../errors.ts'
+
 const word = new Uint32Array(1)
 const single = new Float32Array(word.buffer)
 
@@ -55,4 +57,31 @@ export function narrow(values: ArrayLike<number>, dtype: Half): Uint16Array {
   const result = new Uint16Array(values.length)
   for (let i = 0; i < values.length; i++) result[i] = to(values[i])
   return result
+}
+
+/** The floats that weights come in. */
+export type Float = 'float32' | Half
+
+export const isFloat = (dtype: string): dtype is Float => dtype === 'float32' || isHalf(dtype)
+
+/**
+ * Casts bytes of one dtype to another. Throws a UserError where a number of tensor `name` is too large for it.
+ * The bytes have to start where a number does.
+ */
+export function castOf(name: string, from: string, to: string): (bytes: Uint8Array) => Uint8Array {
+  if (from === to || !isFloat(from) || !isFloat(to)) return bytes => bytes
+  return bytes => {
+    const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice()
+    const { buffer, byteOffset, byteLength } = aligned
+    const wide = from === 'float32' ? new Float32Array(buffer, byteOffset, byteLength / 4) : widen(new Uint16Array(buffer, byteOffset, byteLength / 2), from) // biome-ignore format: one thought
+    const made = to === 'float32' ? wide : narrow(wide, to)
+    if (made instanceof Uint16Array && to === 'float16') refuseOverflow(name, wide, made)
+    return new Uint8Array(made.buffer, made.byteOffset, made.byteLength)
+  }
+}
+
+function refuseOverflow(name: string, wide: Float32Array, bits: Uint16Array): void {
+  const at = bits.findIndex((half, i) => (half & 0x7fff) === 0x7c00 && Number.isFinite(wide[i]))
+  if (at < 0) return
+  throw new UserError(`tensor ${name} holds ${wide[at]}, which fp16 (up to 65504) cannot. Take --dtype bf16 or fp32.`)
 }

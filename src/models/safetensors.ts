@@ -4,14 +4,14 @@
  * only by what needs its numbers. Sharded checkpoints are read through their index. Left out: dtypes that the IR lacks.
  */
 
-import { createReadStream, createWriteStream, existsSync } from 'node:fs'
+import { createWriteStream, existsSync } from 'node:fs'
 import { open, readFile, realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { UserError } from '../errors.ts'
 import { bytesOf, type DType, sizeOf, type Tensor } from '../graph/ir.ts'
 import type { Data, HostTensor } from '../graph/session.ts'
-import { isHalf, narrow, widen } from './half.ts'
+import { castOf, type Float, isFloat, isHalf, narrow, widen } from './half.ts'
 
 const CODES: Record<string, DType> = {
   F64: 'float64', F32: 'float32', F16: 'float16', BF16: 'bfloat16', I64: 'int64', I32: 'int32', I16: 'int16',
@@ -33,22 +33,38 @@ interface Header {
   [name: string]: { dtype: string; shape: number[]; data_offsets: [number, number] }
 }
 
+/** The safetensors files of a model folder, by the names that they go by there, and the index where they are shards. */
+export async function checkpointFiles(path: string) {
+  // Our own folders keep them in onnx/; the links to them from above may not have survived a copy.
+  const find = (name: string) => [join(path, 'onnx', name), join(path, name)].find(file => existsSync(file))
+  const single = find('model.safetensors')
+  if (single) return { files: new Map([['model.safetensors', single]]) }
+  const place = join(path, 'model.safetensors.index.json')
+  if (!existsSync(place)) return undefined
+  const index = JSON.parse(await readFile(place, 'utf8')) as ShardIndex
+  const names = [...new Set(Object.values(index.weight_map))].sort()
+  return { files: new Map(names.map(name => [name, find(name) ?? join(path, name)])), index }
+}
+
+/** model.safetensors.index.json */
+export interface ShardIndex {
+  metadata?: Record<string, unknown>
+  /** File by tensor. */
+  weight_map: Record<string, string>
+}
+
 /** The checkpoint in a model folder (one file, or shards with their index), or undefined where there is none. */
 export async function openCheckpoint(path: string): Promise<Checkpoint | undefined> {
-  // Our own folders keep it in onnx/; the link to it from above may not have survived a copy.
-  const single = ['onnx/model.safetensors', 'model.safetensors']
-    .map(file => join(path, file))
-    .find(file => existsSync(file))
-  if (single) return readSafetensors(single)
-  const index = join(path, 'model.safetensors.index.json')
-  if (!existsSync(index)) return undefined
-  const { weight_map } = JSON.parse(await readFile(index, 'utf8')) as { weight_map: Record<string, string> }
-  const shards = await Promise.all([...new Set(Object.values(weight_map))].map(f => readSafetensors(join(path, f))))
+  const found = await checkpointFiles(path)
+  if (!found) return undefined
+  const shards = await Promise.all([...found.files.values()].map(readSafetensors))
   const folders = new Set(shards.map(shard => shard.folder))
   if (folders.size > 1) throw new UserError(`${path}: the shards of the checkpoint lie in different folders`)
   const tensors = new Map(shards.flatMap(shard => [...shard.tensors]))
-  for (const name of Object.keys(weight_map)) {
-    if (!tensors.has(name)) throw new UserError(`${index}: no shard has the tensor ${name}. Fetch the model again.`)
+  for (const name of Object.keys(found.index?.weight_map ?? {})) {
+    if (!tensors.has(name)) {
+      throw new UserError(`${path}: the index names the tensor ${name}, no shard has it. Fetch the model again.`)
+    }
   }
   return { folder: shards[0].folder, tensors }
 }
@@ -167,10 +183,13 @@ export function layout(tensors: Map<string, { dtype: DType; shape: number[] }>, 
  * Writes a file, holding no more than one piece of it.
  *
  * @param folder where the files are that tensors refer to
+ * @param as the dtype that floats get; without it they stay what they are
  * @returns the tensors as references into the new file, in their order there
  */
-export async function writeSafetensors(path: string, tensors: Map<string, Tensor>, folder: string) {
-  const { header, references } = layout(tensors, basename(path))
+export async function writeSafetensors(path: string, tensors: Map<string, Tensor>, folder: string, as?: Float) {
+  const target = (tensor: Tensor) => (as && isFloat(tensor.dtype) ? as : tensor.dtype)
+  const kinds = [...tensors].map(([name, t]) => [name, { dtype: target(t), shape: t.shape }] as const)
+  const { header, references } = layout(new Map(kinds), basename(path))
   const out = createWriteStream(path)
   const done = finished(out)
   done.catch(() => {}) // awaited below; until then it must not count as unhandled
@@ -181,7 +200,10 @@ export async function writeSafetensors(path: string, tensors: Map<string, Tensor
   await write(header)
   for (const [name, { length }] of references as Map<string, { length: number }>) {
     let written = 0
-    for await (const piece of pieces(tensors.get(name)!, folder)) {
+    const tensor = tensors.get(name)!
+    const cast = castOf(name, tensor.dtype, target(tensor))
+    for await (const whole of pieces(tensor, folder)) {
+      const piece = cast(whole)
       await write(piece)
       written += piece.length
     }
@@ -192,11 +214,25 @@ export async function writeSafetensors(path: string, tensors: Map<string, Tensor
   return references
 }
 
-async function* pieces(tensor: Tensor, folder: string): AsyncGenerator<Uint8Array> {
+/** The bytes of a tensor, a mebibyte at a time. */
+export async function* pieces(tensor: Tensor, folder: string): AsyncGenerator<Uint8Array> {
   if ('data' in tensor) {
     for (let at = 0; at < tensor.data.length; at += PIECE) yield tensor.data.subarray(at, at + PIECE)
-  } else if (tensor.length > 0) {
-    const { offset: start, length } = tensor
-    yield* createReadStream(join(folder, tensor.file), { start, end: start + length - 1, highWaterMark: PIECE })
+    return
+  }
+  const file = await open(join(folder, tensor.file))
+  try {
+    for (let at = 0; at < tensor.length; ) {
+      const piece = new Uint8Array(Math.min(PIECE, tensor.length - at))
+      for (let held = 0; held < piece.length; ) {
+        const { bytesRead } = await file.read(piece, held, piece.length - held, tensor.offset + at + held)
+        if (bytesRead === 0) throw new UserError(`${join(folder, tensor.file)}: ends too early. Fetch it again.`)
+        held += bytesRead
+      }
+      at += piece.length
+      yield piece
+    }
+  } finally {
+    await file.close()
   }
 }

@@ -4,21 +4,17 @@
  * (an export from the Hub), each graph gets its weights in a `.onnx_data` file beside it.
  */
 
-import { copyFile, open, readdir, rmdir, writeFile } from 'node:fs/promises'
+import { mkdir, open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Graph, type Tensor } from '../graph/ir.ts'
-import { modelOf, readModel, writeModel } from '../graph/proto.ts'
+import { readModel, writeModel } from '../graph/proto.ts'
 import type { HostTensor } from '../graph/session.ts'
-import { buildGraphs } from './builders/index.ts'
-import { classic, type ModelFolder, weightsOf } from './folder.ts'
+import type { Compute } from './builders/index.ts'
+import { type ModelFolder, stored, weightsOf } from './folder.ts'
 import { type Checkpoint, tensorBytes, tensorOf } from './safetensors.ts'
-import { wholeFolder, writeGraphs, writeWeights } from './write.ts'
+import { copyPlain, wholeFolder, writeBuilt, writeWeights } from './write.ts'
 
 type Weights = Map<string, HostTensor>
-
-/** Files of a model folder that are not weights. */
-const PLAIN = /\.(json|jinja|txt|model|md)$|^LICENSE/
-const WEIGHTS = /\.safetensors|^adapter_|\.index\.json$/
 
 /** Constants of fewer bytes stay inside the graph. */
 const SMALL = 1024
@@ -36,10 +32,7 @@ export async function saveFolder(
   options: { overwrite?: boolean } = {},
 ): Promise<void> {
   const fill = async (part: string) => {
-    for (const entry of await readdir(source.path, { withFileTypes: true })) {
-      if (entry.isDirectory() || !PLAIN.test(entry.name) || WEIGHTS.test(entry.name)) continue
-      await copyFile(join(source.path, entry.name), join(part, entry.name))
-    }
+    await copyPlain(source.path, part)
     const { checkpoint, onnx } = source
     // Beside an export from the Hub there may be a checkpoint that its graphs know nothing of.
     const own = checkpoint?.folder === onnx
@@ -49,26 +42,22 @@ export async function saveFolder(
 }
 
 /** The graphs are built anew over the new file. */
-async function saveCheckpoint(
-  { config, path }: ModelFolder,
-  { tensors, folder }: Checkpoint,
-  part: string,
-  weights: Weights,
-) {
+async function saveCheckpoint(source: ModelFolder, { tensors, folder }: Checkpoint, part: string, weights: Weights) {
   const merged = new Map(tensors)
   for (const [name, host] of weights) {
-    const stored = tensors.has(name) ? name : classic(name)
-    merged.set(stored, replaced(name, tensors.get(stored), host))
+    const own = stored(name, tensors)
+    merged.set(own, replaced(name, tensors.get(own), host))
   }
   const references = await writeWeights(part, merged, folder)
-  const graphs = buildGraphs(config, weightsOf({ folder, tensors: references }, path))
-  await writeGraphs(part, Object.fromEntries(Object.entries(graphs).map(([name, graph]) => [name, modelOf(graph)])))
+  const { metadata } = await source.graph(source.graphs[0])
+  const find = weightsOf({ folder, tensors: references }, source.path)
+  await writeBuilt(part, source.config, find, metadata.compute as Compute | undefined)
 }
 
 /** Beside the configs or in onnx/, as the source has them. */
 async function saveGraphs({ graphs, graph, onnx, path }: ModelFolder, part: string, weights: Weights) {
   const place = onnx === path ? part : join(part, 'onnx')
-  if (place === part) await rmdir(join(part, 'onnx'))
+  await mkdir(place, { recursive: true })
   const unknown = new Set(weights.keys())
   for (const name of graphs) {
     const model = readModel(writeModel(await graph(name))) // a copy, to be changed

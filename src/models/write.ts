@@ -5,11 +5,13 @@
  */
 
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { UserError } from '../errors.ts'
 import type { Model, Tensor } from '../graph/ir.ts'
-import { writeModel } from '../graph/proto.ts'
+import { modelOf, writeModel } from '../graph/proto.ts'
+import { buildGraphs, type Compute, type Find } from './builders/index.ts'
+import type { Config } from './config.ts'
 import { writeSafetensors } from './safetensors.ts'
 
 /** Has `fill` make the folder `out`. Throws a UserError where it exists, unless `overwrite`. */
@@ -19,7 +21,7 @@ export async function wholeFolder(out: string, fill: (part: string) => Promise<v
     throw new UserError(`${out}: exists already. Choose another folder, or remove it`)
   const part = join(dirname(target), `${basename(target)}.part`)
   await rm(part, { recursive: true, force: true })
-  await mkdir(join(part, 'onnx'), { recursive: true })
+  await mkdir(part, { recursive: true })
   await fill(part)
   const old = `${part}.old`
   await rm(old, { recursive: true, force: true })
@@ -36,6 +38,18 @@ export async function writeFiles(folder: string, files: Record<string, unknown>)
   }
 }
 
+/** Files of a model folder that are not weights. */
+const PLAIN = /\.(json|jinja|txt|model|md|py)$|^LICENSE/
+const WEIGHTS = /\.safetensors|^adapter_|\.index\.json$/
+
+/** Copies what is not weights: configs, tokenizer, processor, licence. */
+export async function copyPlain(from: string, to: string): Promise<void> {
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    if (entry.isDirectory() || !PLAIN.test(entry.name) || WEIGHTS.test(entry.name)) continue
+    await copyFile(join(from, entry.name), join(to, entry.name))
+  }
+}
+
 /**
  * Writes the weights and what points at them.
  *
@@ -43,12 +57,24 @@ export async function writeFiles(folder: string, files: Record<string, unknown>)
  * @returns the tensors as references into `onnx/model.safetensors`
  */
 export async function writeWeights(folder: string, tensors: Map<string, Tensor>, from: string) {
+  await mkdir(join(folder, 'onnx'), { recursive: true })
   const references = await writeSafetensors(join(folder, 'onnx', 'model.safetensors'), tensors, from)
-  await symlink(join('onnx', 'model.safetensors'), join(folder, 'model.safetensors')).catch(() =>
-    // Where links cannot be made (some Windows and network drives) the weights lie there twice.
-    copyFile(join(folder, 'onnx', 'model.safetensors'), join(folder, 'model.safetensors')),
-  )
+  await show(folder, 'model.safetensors')
   return references
+}
+
+/** Puts a link where Python looks to a file in `onnx/`. */
+export const show = (folder: string, name: string) =>
+  symlink(join('onnx', name), join(folder, name)).catch(() =>
+    // Where links cannot be made (some Windows and network drives) the weights lie there twice.
+    copyFile(join(folder, 'onnx', name), join(folder, name)),
+  )
+
+/** Builds the graphs of a config over a checkpoint whose files lie in the folder's `onnx/`, and writes them. */
+export async function writeBuilt(folder: string, config: Config, find: Find, compute: Compute = 'float32') {
+  for (const [name, graph] of Object.entries(buildGraphs(config, find, compute))) {
+    await writeGraphs(folder, { [name]: modelOf(graph, { compute }) })
+  }
 }
 
 export async function writeGraphs(folder: string, models: Record<string, Model>): Promise<void> {

@@ -2,22 +2,21 @@
  * eval: the policy answers problems that it was not trained on, picture and question in front of it, under the
  * slow-thinking system prompt, and each answer is judged. One row a response; the result is counted in score.ts.
  */
-import type { Judge } from '../answers/verify.ts'
 import type { Generator, Message, Request } from '../generate/types.ts'
+import { inOrder } from '../io/order.ts'
 import { without } from '../io/row.ts'
 import { fan, pictures, type Refusal } from './fan.ts'
+import { aheadOf, type Grading, grade } from './grade.ts'
 import { fill } from './prompts.ts'
-import { judge } from './reward.ts'
-import { errorOf, extend, fail, idOf, questionOf, type Row, type Verdict } from './rows.ts'
+import { errorOf, extend, fail, idOf, questionOf, type Row } from './rows.ts'
 import type { Response } from './score.ts'
 
-export interface EvaluateOptions {
+export interface EvaluateOptions extends Grading {
   /** Responses to a problem. */
   samples: number
   /** Template of the question, for all rows or for each, and the slow-thinking system prompt ('' for none). */
   prompt: string | ((row: Row) => string)
   system: string
-  judge: Judge
   /** The model's name, for the record. */
   model: string
   /** The encoded pictures of a row. */
@@ -45,10 +44,15 @@ export async function* evaluate(
     const messages = asked(row, images.length, { prompt: template, system })
     return Array.from({ length: options.samples }, (_, index) => ({ messages, images, keys: [idOf(row), index] }))
   }
-  for await (const { row, samples } of fan('eval', rows, generator, ask)) {
-    if (!samples) yield row
-    else for (const [index, sample] of samples.entries()) yield judged(row, { ...sample, index }, options)
-  }
+  const answered = fan('eval', rows, generator, ask)
+  // The responses to a problem are all there or none: a row with an error stands for all of them.
+  const graded = inOrder(answered, aheadOf(options), async ({ row, samples }) => {
+    if (!samples) return [row]
+    const made = await Promise.all(samples.map((sample, index) => judged(row, { ...sample, index }, options)))
+    const failed = made.find(one => errorOf(one))
+    return failed ? [failed] : made
+  })
+  for await (const made of graded) yield* made
 }
 
 /** The conversation in which a policy is asked a problem: what train teaches to answer, and eval asks. */
@@ -57,8 +61,7 @@ export function asked(row: Row, images: number, { prompt, system }: { prompt: st
   return system === '' ? [question] : [{ role: 'system', text: system }, question]
 }
 
-export interface RescoreOptions {
-  judge: Judge
+export interface RescoreOptions extends Grading {
   /** Which key holds the saved answer: text, or an object with `text` and `finish`. */
   key: string
   /** Who answered, where neither the answer nor the row says it. */
@@ -68,7 +71,8 @@ export interface RescoreOptions {
 }
 
 /** Judges answers that any model gave at some other time: a row with a `response` as eval makes it, or with an error. */
-export function* rescore(rows: Iterable<Row>, { judge, key, model, problems }: RescoreOptions): Iterable<Row> {
+export async function* rescore(rows: Iterable<Row>, options: RescoreOptions): AsyncGenerator<Row> {
+  const { key, model, problems } = options
   for (const row of rows) {
     const saved = row[key] as string | Partial<Response> | null | undefined
     const held = typeof saved === 'string' ? { text: saved } : saved
@@ -78,23 +82,25 @@ export function* rescore(rows: Iterable<Row>, { judge, key, model, problems }: R
       yield fail(row, 'eval', `no-${key}`, `expected text, or an object with text, under ${key}`)
     else if (problems && !problem)
       yield fail(row, 'eval', 'no-problem', `expected an id of the benchmark, got ${idOf(row)}`)
+    else if (problem && errorOf(problem)) yield { ...row, error: errorOf(problem) }
     else {
       const { index = 0, text, tokens = 0, finish = 'stop' } = held
       const name = held.model ?? (typeof row.model === 'string' ? row.model : model)
       const bare = 'error' in row ? without(row, 'error') : row // OlympiadBench's items hold their tolerance there
-      yield judged(problem ? { ...bare, ...problem } : bare, { index, text, tokens, finish }, { judge, model: name })
+      const whole = problem ? { ...bare, ...problem } : bare
+      yield await judged(whole, { index, text, tokens, finish }, { ...options, model: name })
     }
   }
 }
 
-function judged(
+async function judged(
   row: Row,
-  sample: Omit<Response, 'model' | 'verdict'>,
-  { judge: judgeName, model }: Pick<EvaluateOptions, 'judge' | 'model'>,
-): Row {
-  const { index, text, tokens, finish } = sample
-  const verdictRow = judge({ ...row, response: { text, finish } }, { judge: judgeName, key: 'response' })
-  if (errorOf(verdictRow)) return { ...row, error: { ...errorOf(verdictRow), stage: 'eval' } }
-  const verdict = verdictRow.verdict as Verdict
-  return extend(row, 'response', { index, text, tokens, finish, model, verdict } satisfies Response)
+  { index, text, tokens, finish }: Omit<Response, 'model' | 'verdict'>,
+  { model, ...grading }: Grading & { model: string },
+): Promise<Row> {
+  const made = await grade(row, { text, finish }, grading)
+  if (!('error' in made))
+    return extend(row, 'response', { index, text, tokens, finish, model, ...made } satisfies Response)
+  const { code, message, retryable } = made.error
+  return fail(row, 'eval', code, message, retryable)
 }

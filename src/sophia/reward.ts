@@ -32,8 +32,7 @@ export function judge(row: Row, { judge, key }: RewardOptions): Row {
   const finish = typeof response === 'string' ? undefined : response?.finish
   try {
     const problem = row as Row & { answer: unknown }
-    const { reward, answer, reason } = verify(text, problem, judge, { finish })
-    return extend(row, 'verdict', { reward, answer, reason } satisfies Verdict)
+    return extend(row, 'verdict', verify(text, problem, judge, { finish }) satisfies Verdict)
   } catch (error) {
     return fail(row, 'reward', 'verifier', `the verifier broke down on this row: ${(error as Error).message}`)
   }

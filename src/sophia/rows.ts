@@ -50,6 +50,10 @@ export interface Verdict {
   answer: string | null
   /** Why: tells wrong from unparsed, truncated, empty, timed out. */
   reason: string
+  /** Where a problem asks several questions: to how many of them the answer is right. */
+  steps?: { right: number; of: number }
+  /** The LLM that judged, where one did. */
+  judge?: string
 }
 
 export interface Credit {

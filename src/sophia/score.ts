@@ -1,7 +1,11 @@
 /**
- * From judged responses to a result: pass@1 with its 95% interval, whole and by group, and what went wrong how often.
- * Only counts are kept, so memory does not grow with the rows, but for one number a problem.
+ * From judged responses to a result: pass@1 with its 95% interval, whole and by group, pass@k, what went wrong how
+ * often, how long responses are. Kept are some counts a problem and two numbers a response, never a text.
  */
+import type { Extraction } from './grade.ts'
+import { byName, GROUPS, type GroupKey, grouped, groupsOf } from './result/groups.ts'
+import { answered, Lengths, type LengthsOf } from './result/lengths.ts'
+import { type Estimate, estimate, ladder, passAt } from './result/statistics.ts'
 import { errorOf, idOf, type Row, type Verdict } from './rows.ts'
 
 /** What eval adds to a problem: the model's answer and how it was judged. */
@@ -13,131 +17,204 @@ export interface Response {
   finish: 'stop' | 'length'
   model: string
   verdict: Verdict
+  /** The answer as an LLM read it out of the text, where one did. */
+  extraction?: Extraction
 }
 
-/** Accuracy in percent with its 95% interval, over `n` problems. */
+/** Accuracy over `n` problems with its standard error and 95% interval, in percent. */
 export interface Accuracy {
   accuracy: number
+  stderr: number
   ci95: [low: number, high: number]
   n: number
 }
 
-export interface Result extends Accuracy {
-  samples: number
-  errors: number
-  /** Keys of the problem (answer_type, subject, …) → value → accuracy. */
-  by: Record<string, Record<string, Accuracy>>
-  /** verdict.reason → share of the responses, in percent. */
-  reasons: Record<string, number>
-  /** Tokens of a response. */
-  tokens: { mean: number; max: number }
+/** Over all problems, where no answer is a wrong answer; `answered`: over those that gave one. */
+export interface Both extends Accuracy {
+  answered: Accuracy
 }
 
-/** Problem keys that results are broken down by, where a problem has them. */
-const GROUPS = ['answer_type', 'source', 'subject', 'level', 'language'] as const
+export interface Result extends Both {
+  /** Responses to a problem, at most. */
+  samples: number
+  responses: number
+  /** Rows that carry an error; problems without a response, for that or because no row is about them. */
+  errors: number
+  unanswered: number
+  /** Who answered. */
+  models: string[]
+  /** pass@k by k, over all problems; where there are several samples. */
+  passAt?: Record<string, Accuracy>
+  /** Keys of the problem (subject, level, …) → value → accuracy. */
+  by: Record<string, Record<string, Both>>
+  /** Subject → level → accuracy, as MathVision reports too; where there are several of either. */
+  levels?: Record<string, Record<string, Both>>
+  /** Variants of one seed question: all of them right (`worst`), and the groups' mean. */
+  groups?: { worst: Accuracy; average: Accuracy }
+  /** Problems of several steps: right steps of all steps, in percent. */
+  steps?: { rate: number; right: number; of: number; problems: number }
+  /** verdict.reason → share of the responses, in percent. */
+  reasons: Record<string, number>
+  /** Share of the responses that ended at --max-tokens, in percent. */
+  cut: number
+  /** Of a response; zeros where saved answers came without their number. */
+  tokens: LengthsOf
+  characters: LengthsOf
+  /** How the intervals were made. */
+  intervals: string
+}
 
-interface Counts {
+interface Problem {
   right: number
   samples: number
+  /** Those that are an answer at all. */
+  answered: { right: number; samples: number }
+  by: Partial<Record<GroupKey, string>>
+  group?: string
 }
 
 export class Score {
-  private readonly problems = new Map<string, Counts & { groups: string[] }>()
+  private readonly problems = new Map<string, Problem>()
   private readonly reasons = new Map<string, number>()
+  private readonly models = new Set<string>()
+  private readonly tokens = new Lengths()
+  private readonly characters = new Lengths()
+  private readonly steps = { right: 0, of: 0, problems: 0 }
   private responses = 0
-  private tokens = 0
-  private longest = 0
+  private cut = 0
   private errors = 0
+
+  /** Says that `row` is a problem that was asked, whether a response to it comes or not. */
+  expect(row: Row): void {
+    this.problem(row)
+  }
 
   /** Counts a row of eval's output. */
   add(row: Row): void {
     const response = row.response as Response | null | undefined
-    if (errorOf(row) || !response?.verdict) {
+    const error = errorOf(row)
+    if (error || !response?.verdict) {
       this.errors++
+      if (error?.code !== 'no-problem') this.expect(row) // a stranger is no problem of the benchmark
       return
     }
-    const { verdict, tokens } = response
-    const id = idOf(row)
-    let problem = this.problems.get(id)
-    if (!problem) {
-      const groups = GROUPS.filter(key => row[key] !== undefined && row[key] !== null).map(key => `${key}\0${row[key]}`)
-      problem = { right: 0, samples: 0, groups }
-      this.problems.set(id, problem)
-    }
+    const { verdict, tokens, text, finish, model } = response
+    const problem = this.problem(row)
     problem.right += verdict.reward
     problem.samples++
+    if (answered(text)) {
+      problem.answered.right += verdict.reward
+      problem.answered.samples++
+    }
     this.responses++
-    this.tokens += tokens
-    this.longest = Math.max(this.longest, tokens)
+    if (finish === 'length') this.cut++
+    if (model) this.models.add(model)
+    this.tokens.add(tokens, verdict.reward === 1)
+    this.characters.add(text?.length ?? 0, verdict.reward === 1)
     this.reasons.set(verdict.reason, (this.reasons.get(verdict.reason) ?? 0) + 1)
+    const { steps } = verdict as { steps?: { right: number; of: number } }
+    if (steps && steps.of > 0) {
+      this.steps.right += steps.right
+      this.steps.of += steps.of
+      this.steps.problems++
+    }
   }
 
   result(): Result {
-    const groups = new Map<string, Counts[]>()
-    for (const problem of this.problems.values()) {
-      for (const group of problem.groups) groups.set(group, [...(groups.get(group) ?? []), problem])
-    }
-    const by: Result['by'] = {}
-    for (const [group, problems] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      const [key, value] = group.split('\0')
-      by[key] = { ...by[key], [value]: accuracyOf(problems) }
-    }
+    const problems = [...this.problems.values()]
+    const samples = problems.reduce((most, problem) => Math.max(most, problem.samples), 0)
+    const unanswered = problems.filter(problem => problem.samples === 0).length
     const shares = [...this.reasons].sort(([, a], [, b]) => b - a)
+    const { right, of } = this.steps
     return {
-      ...accuracyOf([...this.problems.values()]),
-      samples: this.problems.size === 0 ? 0 : Math.round(this.responses / this.problems.size),
+      ...bothOf(problems),
+      samples,
+      responses: this.responses,
       errors: this.errors,
-      by,
-      reasons: Object.fromEntries(shares.map(([reason, count]) => [reason, round((100 * count) / this.responses)])),
-      tokens: { mean: round(this.tokens / Math.max(1, this.responses)), max: this.longest },
+      unanswered,
+      models: [...this.models].sort(),
+      ...(samples > 1 && { passAt: passAtOf(problems, samples) }),
+      by: broken(problems),
+      ...crossed(problems),
+      ...groupsResult(problems),
+      ...(of > 0 && { steps: { rate: percent(right / of), ...this.steps } }),
+      reasons: Object.fromEntries(shares.map(([reason, count]) => [reason, percent(count / this.responses)])),
+      cut: percent(this.cut / Math.max(1, this.responses)),
+      tokens: this.tokens.result(),
+      characters: this.characters.result(),
+      intervals:
+        "95% over problems: Wilson's score interval where every problem counts 0 or 1, else the normal approximation",
     }
+  }
+
+  private problem(row: Row): Problem {
+    const id = idOf(row)
+    let problem = this.problems.get(id)
+    if (!problem) {
+      const { group } = row
+      const named = group === undefined || group === null || group === '' ? {} : { group: String(group) }
+      problem = { right: 0, samples: 0, answered: { right: 0, samples: 0 }, by: groupsOf(row), ...named }
+      this.problems.set(id, problem)
+    }
+    return problem
   }
 }
 
-/**
- * pass@1: the mean over problems of the share of right samples. The interval is Wilson's (1927) where every problem has
- * one sample, else that of the mean of the problems' shares by the normal approximation.
- */
-export function accuracyOf(problems: Counts[]): Accuracy {
-  const n = problems.length
-  if (n === 0) return { accuracy: 0, ci95: [0, 100], n }
-  const shares = problems.map(({ right, samples }) => right / samples)
-  const mean = shares.reduce((a, b) => a + b, 0) / n
-  const [low, high] = problems.every(({ samples }) => samples === 1) ? wilson(mean, n) : normal(shares, mean)
-  return { accuracy: round(100 * mean), ci95: [round(100 * low), round(100 * high)], n }
+const share = ({ right, samples }: Problem['answered']) => (samples > 0 ? right / samples : 0)
+
+/** pass@1: the mean over problems of the share of right samples. */
+export function bothOf(problems: Problem[]): Both {
+  const given = problems.map(problem => problem.answered).filter(({ samples }) => samples > 0)
+  return { ...accuracyOf(problems.map(share)), answered: accuracyOf(given.map(share)) }
 }
 
-const Z = 1.959964
-
-function wilson(p: number, n: number): [number, number] {
-  const centre = (p + Z ** 2 / (2 * n)) / (1 + Z ** 2 / n)
-  const half = (Z / (1 + Z ** 2 / n)) * Math.sqrt((p * (1 - p)) / n + Z ** 2 / (4 * n ** 2))
-  return [centre - half, centre + half]
+/** A problem with fewer than k samples, but some, says nothing about k and is left out. */
+function passAtOf(problems: Problem[], most: number): Record<string, Accuracy> {
+  const at = (k: number) => {
+    const enough = problems.filter(({ samples }) => samples === 0 || samples >= k)
+    return accuracyOf(enough.map(({ samples, right }) => (samples === 0 ? 0 : passAt(k, samples, right))))
+  }
+  return Object.fromEntries(ladder(most).map(k => [k, at(k)]))
 }
 
-function normal(shares: number[], mean: number): [number, number] {
-  const variance = shares.reduce((sum, share) => sum + (share - mean) ** 2, 0) / Math.max(1, shares.length - 1)
-  const half = Z * Math.sqrt(variance / shares.length)
-  return [Math.max(0, mean - half), Math.min(1, mean + half)]
+function broken(problems: Problem[]): Result['by'] {
+  const by: Result['by'] = {}
+  for (const key of GROUPS) {
+    const values = accuraciesBy(problems, key)
+    if (Object.keys(values).length > 0 && (key !== 'area' || values.geometry)) by[key] = values
+  }
+  return by
 }
 
-const round = (x: number) => Math.round(x * 100) / 100
-
-/** The result as a table for people. */
-export function tableOf(result: Result): string {
-  const line = (name: string, { accuracy, ci95, n }: Accuracy) =>
-    `${name.padEnd(28)} ${accuracy.toFixed(1).padStart(6)}  [${ci95.map(x => x.toFixed(1)).join(', ')}]  n=${n}`
-  const groups = Object.entries(result.by).flatMap(([key, values]) => [
-    key,
-    ...Object.entries(values).map(([value, accuracy]) => line(`  ${value}`, accuracy)),
-  ])
-  const reasons = Object.entries(result.reasons).map(([reason, share]) => `${reason} ${share.toFixed(1)}%`)
-  const { mean, max } = result.tokens // 0 where answers came without their tokens
-  const tail = [...reasons, ...(max > 0 ? [`${mean.toFixed(0)} tokens a response (at most ${max})`] : [])].join(' · ')
-  return [
-    line('pass@1', result),
-    ...groups,
-    tail,
-    ...(result.errors ? [`${result.errors} rows carry an error`] : []),
-  ].join('\n')
+function crossed(problems: Problem[]): Pick<Result, 'levels'> {
+  const subjects = grouped(problems, ({ by }) => by.subject)
+  if (subjects.size < 2 || grouped(problems, ({ by }) => by.level).size < 2) return {}
+  const entries = [...subjects].sort(byName).map(([subject, held]) => [subject, accuraciesBy(held, 'level')])
+  return { levels: Object.fromEntries(entries) }
 }
+
+function accuraciesBy(problems: Problem[], key: GroupKey): Record<string, Both> {
+  const groups = [...grouped(problems, ({ by }) => by[key])].sort(byName)
+  return Object.fromEntries(groups.map(([value, held]) => [value, bothOf(held)]))
+}
+
+function groupsResult(problems: Problem[]): Pick<Result, 'groups'> {
+  const members = grouped(problems, problem => problem.group)
+  if (members.size === 0) return {}
+  const groups = [...members.values()].map(variants => variants.map(share))
+  const worst = accuracyOf(groups.map(shares => (shares.every(value => value === 1) ? 1 : 0)))
+  const average = accuracyOf(groups.map(shares => shares.reduce((a, b) => a + b, 0) / shares.length))
+  return { groups: { worst, average } }
+}
+
+/** The mean of values in 0 … 1, one a problem, in percent. */
+export function accuracyOf(values: number[]): Accuracy {
+  return inPercent(estimate(values))
+}
+
+export function inPercent({ mean, stderr, ci95: [low, high], n }: Estimate): Accuracy {
+  return { accuracy: percent(mean), stderr: percent(stderr), ci95: [percent(low), percent(high)], n }
+}
+
+/** To four decimals: an item in a million shows. */
+export const percent = (share: number) => Math.round(share * 1e6) / 1e4

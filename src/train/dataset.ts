@@ -92,7 +92,7 @@ export class Dataset {
     const upTo = (count: number, generation: boolean) => {
       const part = messages.slice(0, count)
       const shown = part.reduce((sum, { images = 0 }) => sum + images, 0)
-      return this.options.chat.encode(part, pictures.slice(0, shown), { generation, blind: true })
+      return this.options.chat.encode(part, pictures.slice(0, shown), { generation, blind: true, among: pictures })
     }
     const { ids, positions } = await upTo(messages.length, false)
     const learnt = new Uint8Array(ids.length)

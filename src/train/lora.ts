@@ -16,8 +16,11 @@ export interface LoraOptions {
   seed: number
 }
 
-/** PEFT's names of the modules that get an adapter. */
-export const TARGETS = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']
+/** The modules that get an adapter, by the last part of their names; the second line is InternLM2's. */
+export const TARGETS = [
+  ...['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'],
+  ...['wqkv', 'wo', 'w1', 'w2', 'w3'],
+]
 /** What some architectures have in their place. */
 const JOINED = ['qkv_proj', 'gate_up_proj']
 

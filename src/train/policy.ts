@@ -6,7 +6,7 @@
 import { UserError } from '../errors.ts'
 import type { Tensor } from '../graph/ir.ts'
 import type { HostTensor } from '../graph/session.ts'
-import type { ModelFolder } from '../models/folder.ts'
+import { type ModelFolder, openFolder } from '../models/folder.ts'
 import { openPictures, positionAxes } from '../models/pictures/pictures.ts'
 import { loadTensor } from '../models/safetensors.ts'
 import type { Parts } from './forward.ts'
@@ -30,12 +30,13 @@ export interface Policy {
 }
 
 /** Weights of the bridge from tower to backbone, in the architectures' several names. */
-const PROJECTOR = /projector|mlp1\.|connector|visual\.merger/
+const PROJECTOR = /projector|mlp1\.|connector|visual\.merger|image_newline/
 
 export async function openPolicy(folder: ModelFolder, { trainVision, lora }: PolicyOptions): Promise<Policy> {
   const parts: Parts = {}
   const names = folder.kind === 'vlm' ? (['vision_encoder', 'embed_tokens', 'decoder_model_merged'] as const) : (['model'] as const) // biome-ignore format: one thought
-  for (const name of names) parts[name] = (await folder.graph(name)).graph
+  const source = await inSingle(folder)
+  for (const name of names) parts[name] = (await source.graph(name)).graph
   if (!lora) refuseQuantized(parts, folder)
   if (lora) {
     const which = parts.decoder_model_merged ? 'decoder_model_merged' : 'model'
@@ -68,9 +69,18 @@ function refuseQuantized(parts: Parts, { path }: ModelFolder): void {
   )
 }
 
-/** The weights to start from, in single precision. */
+/** Graphs that compute in half precision give way to those of their checkpoint that do not: gradients would vanish. */
+async function inSingle(folder: ModelFolder): Promise<ModelFolder> {
+  const { compute = 'float32' } = (await folder.graph(folder.graphs[0])).metadata
+  return compute === 'float32' || !folder.checkpoint ? folder : openFolder(folder.path, { checkpoint: true })
+}
+
+/** The weights to start from, in single precision and in memory of their own. */
 export async function startingWeights(trained: Trained[], folder: ModelFolder): Promise<Map<string, HostTensor>> {
-  const loaded = trained.map(async ({ name, start }) => [name, await loadTensor(start, folder.onnx, true)] as const)
+  const own = (start: Tensor) => ('data' in start ? { ...start, data: start.data.slice() } : start)
+  const loaded = trained.map(
+    async ({ name, start }) => [name, await loadTensor(own(start), folder.onnx, true)] as const,
+  )
   return new Map(await Promise.all(loaded))
 }
 
@@ -80,7 +90,8 @@ async function readingOf({ vision_encoder: tower, ...parts }: Parts, folder: Mod
   if (!tower) return { axes }
   if (folder.imageToken === undefined) throw new UserError(`${folder.path}: its config.json names no image token`)
   const inputs = tower.inputs.map(name => ({ name, dtype: tower.type(name).dtype, shape: tower.shape(name)! }))
-  const blank = await (await openPictures(folder)).vision([WHITE])
+  const pictures = await openPictures(folder)
+  const blank = pictures.blank?.() ?? (await pictures.vision([WHITE]))
   return { axes, eyes: { inputs, token: folder.imageToken, blank } }
 }
 

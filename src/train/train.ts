@@ -5,11 +5,14 @@
  */
 
 import { existsSync, renameSync, rmSync } from 'node:fs'
+import { openProfile } from '../graph/profile.ts'
 import type { Device } from '../graph/session.ts'
 import type { ModelFolder } from '../models/folder.ts'
 import { microBatches, stepsPerEpoch } from './batches.ts'
 import { loadCheckpoint, runFolder, type Settings, saveCheckpoint } from './checkpoint.ts'
 import type { Dataset } from './dataset.ts'
+import { describe, forecast, inGiB, longestThatFits } from './forecast.ts'
+import { type Fit, queriesFor } from './forward.ts'
 import { openLog, startNews } from './log.ts'
 import { openPolicy, type Policy, startingWeights } from './policy.ts'
 import { mergeable, saveModel } from './result.ts'
@@ -35,6 +38,8 @@ export interface TrainOptions {
   microTokens: number
   trainVision: boolean
   lora?: { rank: number; alpha: number }
+  /** Keep only each layer's input for the backward pass, and work the layer out again there. */
+  recompute: boolean
   seed: number
   /** Steps from checkpoint to checkpoint. */
   saveEvery: number
@@ -43,6 +48,8 @@ export interface TrainOptions {
   /** File of the log; standard output where absent. */
   log?: string
   quiet: boolean
+  /** At the end, tell on stderr where the time went. */
+  profile?: boolean
   /** What each token of a sequence weighs in its step, from rewards and learnt lengths (Eq. 7). */
   weigh: (rewards: number[], lengths: number[]) => number[]
 }
@@ -74,7 +81,8 @@ export async function train(
   if (!saved) rmSync(run, { recursive: true, force: true })
   const state = saved?.state ?? freshState(policy.trained, await startingWeights(policy.trained, folder))
   const watch = new Watch(saved?.watch)
-  const trainer = await openTrainer(folder, policy, state, options)
+  const profile = options.profile ? openProfile() : undefined
+  const trainer = await openTrainer(folder, policy, state, options, fitOf(options, data), profile?.prefix)
   const log = openLog(options.log, state.step)
   const news = startNews(steps, quiet)
   const save = () => saveCheckpoint(run, { state, watch: watch.state }, settings)
@@ -119,18 +127,66 @@ export async function train(
   } finally {
     await log.close()
     await trainer.close()
+    if (profile) process.stderr.write(profile.table())
   }
   renameSync(`${run}/model`, output)
   rmSync(run, { recursive: true, force: true })
   return true
 }
 
-async function openTrainer(folder: ModelFolder, policy: Policy, state: Trainer['state'], options: TrainOptions) {
+/** Prints what memory the costliest micro-batch of the first pass will take, and how long a sequence may be. */
+export async function dryRun(
+  folder: ModelFolder,
+  data: Dataset,
+  options: TrainOptions,
+  limit: number,
+): Promise<string[]> {
+  const { batchSize, microTokens, seed, recompute } = options
+  const lora = options.lora && { ...options.lora, seed }
+  const policy = await openPolicy(folder, { trainVision: options.trainVision, lora })
+  const sizes = { lengths: data.lengths, images: data.images }
+  let worst: number[] = []
+  const width = (micro: number[]) => micro.length * (data.entries[micro[0]]?.ids.length ?? 0)
+  for (let step = 1; step <= stepsPerEpoch(data.entries.length, batchSize); step++)
+    for (const micro of microBatches(step, sizes, { batchSize, microTokens, seed })) if (width(micro) > width(worst)) worst = micro // biome-ignore format: one thought
+  const entries = worst.map(index => data.entries[index])
+  const sum = (of: (entry: (typeof entries)[0]) => number) => entries.reduce((total, entry) => total + of(entry), 0)
+  const batch = {
+    rows: entries.length,
+    length: entries[0].ids.length,
+    targets: sum(({ targets }) => targets),
+    images: Math.max(
+      1,
+      sum(({ images }) => images.length),
+    ),
+  }
+  const longest = Math.max(...data.lengths)
+  const fits = longestThatFits(policy, recompute, limit)
+  return [
+    `micro-batch of ${batch.rows} × ${batch.length} tokens, ${batch.targets} learnt`,
+    ...describe(forecast(policy, recompute, longest, batch)),
+    `longest sequence that fits in ${inGiB(limit)} GiB${' '.repeat(9)}${fits.toLocaleString('en')} tokens`,
+  ]
+}
+
+const fitOf = ({ recompute }: TrainOptions, data: Dataset): Fit => {
+  const longest = data.lengths.reduce((a, b) => Math.max(a, b), 0)
+  return { recompute, queries: queriesFor(longest) }
+}
+
+async function openTrainer(
+  folder: ModelFolder,
+  policy: Policy,
+  state: Trainer['state'],
+  options: TrainOptions,
+  fit: Fit,
+  profile?: string,
+) {
   const { betas, weightDecay, clip, device, threads } = options
-  const adamw = { betas, weightDecay, clip, epsilon: 1e-8 }
-  const graph = buildStep(policy.parts, policy.trained, { ...adamw, reading: policy.reading })
-  const session = { device, threads, folder: folder.onnx }
-  return Trainer.open(graph, policy.trained, state, { betas, reading: policy.reading }, session)
+  const { reading } = policy
+  const update = { betas, weightDecay, clip, epsilon: 1e-8, reading, loop: device !== 'cpu' }
+  const graph = buildStep(policy.parts, policy.trained, { loop: update.loop, fit, reading })
+  return Trainer.open(graph, policy.trained, state, update, { device, threads, folder: folder.onnx, profile })
 }
 
 /** What the weights depend on. Threads and device are left out: they change the last digits only. */

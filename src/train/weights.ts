@@ -7,6 +7,9 @@
 import type { Graph, Node, Tensor } from '../graph/ir.ts'
 import { moduleOf, stored } from '../models/products.ts'
 
+/** Names that checkpoints give to weights; the lone ones are of vision towers, and what ends a row of a picture. */
+const WEIGHT = /\.(weight|bias)$|(class_embedding|cls_token|position_embeddings?|ls[12]|lambda_[12]|image_newline)$/
+
 /** Trainable tensors by name, for those of whose name (or else whose module's) `wanted` approves. */
 export function trainable(graph: Graph, wanted: (name: string) => boolean = () => true): Map<string, Tensor> {
   const makers = graph.producers()
@@ -18,7 +21,7 @@ export function trainable(graph: Graph, wanted: (name: string) => boolean = () =
     if (wanted(weight) || wanted(moduleOf(node) ?? node.name)) found.set(weight, tensor)
   }
   for (const [name, tensor] of graph.initializers) {
-    if (/\.(weight|bias)$/.test(name) && isFloat(tensor) && wanted(name)) found.set(name, tensor)
+    if (WEIGHT.test(name) && isFloat(tensor) && wanted(name)) found.set(name, tensor)
   }
   for (const node of graph.nodes) {
     const places = Object.entries(WEIGHTS[node.op]?.(graph, node) ?? {})

@@ -14,6 +14,7 @@ const REASONS = new Set([
   'too hard',
   'unreachable gold',
 ])
+const JUDGES = ['strict', 'olympiadbench', 'mathvision', 'mathvista', 'mmmu', 'dynamath', 'mv-math'] as const
 const ALL = process.env.HOSTILE === 'all'
 
 test('a verdict in under 50 ms whatever comes', () => {
@@ -22,10 +23,12 @@ test('a verdict in under 50 ms whatever comes', () => {
   for (let i = 0; i < 10_000; i++) {
     if (!ALL && i % 10 !== 0) continue
     const text = hostile(i)
-    for (const judge of ['strict', 'olympiadbench', 'mathvision'] as const) {
+    for (const judge of JUDGES) {
+      const golds = [0, 1, 2].map(k => GOLDS[(i + k) % GOLDS.length])
+      const problem = judge === 'mv-math' ? { answer: golds, answer_type: 'multi-step' } : { answer: golds[0] }
       const once = () => {
         const start = process.cpuUsage()
-        const verdict = verify(text, { answer: GOLDS[i % GOLDS.length] }, judge)
+        const verdict = verify(text, problem, judge)
         const { user, system } = process.cpuUsage(start)
         const ms = (user + system) / 1000
         assert.ok(REASONS.has(verdict.reason), verdict.reason)
@@ -58,7 +61,7 @@ test('odd problems end in a verdict too', () => {
     { toString: null },
     ['a', 3, null],
   ]
-  for (const judge of ['strict', 'olympiadbench', 'mathvision'] as const)
+  for (const judge of JUDGES)
     for (const answer of odd)
       for (const options of odd)
         for (const response of ['\\boxed{3}', '', 'C', '__proto__'])

@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { lower } from '../../src/autodiff/blocks.ts'
 import { gradients } from '../../src/autodiff/reverse.ts'
 import { cacheNames, forward, partsOf } from '../../src/generate/forward.ts'
 import { emptyCache } from '../../src/generate/prefill.ts'
@@ -133,6 +134,7 @@ async function differentiated(parts: Parts, weights: string[], folder: ModelFold
   g.output(loss, 'loss')
   const found = gradients(g, loss, weights)
   for (const weight of weights) g.output(found.get(weight)!, `grad.${weight}`)
+  lower(g)
   const session = await openSession(modelOf(g), { threads: 1, folder: folder.onnx })
   const ran = await session.run(lay([await batch()], {}).feeds)
   await session.close()

@@ -3,10 +3,20 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { HostTensor } from '../../src/graph/session.ts'
+import { textConfig } from '../../src/models/config.ts'
 import { openFolder } from '../../src/models/folder.ts'
 import { apart, golden, Runner } from './tiny.ts'
 
-for (const [name, keys] of Object.entries({ qwen2: ['one', 'padded'], llava: ['one', 'padded', 'two', 'mixed'] })) {
+const MODELS = {
+  qwen2: ['one', 'padded'],
+  qwen3: ['one', 'padded'],
+  llama: ['one', 'padded'],
+  smollm3: ['one', 'padded'],
+  internlm2: ['one', 'padded', 'long'],
+  llava: ['one', 'padded', 'two', 'mixed'],
+}
+
+for (const [name, keys] of Object.entries(MODELS)) {
   const test = suite(`models: ${name} against Hugging Face`)
 
   test('the whole sequence at once', async () => {
@@ -23,7 +33,8 @@ for (const [name, keys] of Object.entries({ qwen2: ['one', 'padded'], llava: ['o
   test('the same with a cache, in unequal steps', async () => {
     const { path, inputs, tensor } = await golden(name)
     const runner = new Runner(await openFolder(path))
-    for (const key of keys) {
+    for (const key of keys.filter(key => key !== 'long')) {
+      // (There the keys in the cache were rotated while the sequence was shorter, by another base.)
       const { ids, mask, pixels } = await inputs(key)
       const whole = await tensor(`${key}.logits`)
       const end = ids.shape[1]
@@ -46,6 +57,7 @@ for (const [name, keys] of Object.entries({ qwen2: ['one', 'padded'], llava: ['o
     const { path, inputs, cases } = await golden(name)
     const folder = await openFolder(path)
     const runner = new Runner(folder)
+    const pad = Number(textConfig(folder.config).pad_token_id)
     for (const key of keys) {
       const { ids, mask, pixels } = await inputs(key)
       const [batch] = ids.shape
@@ -54,8 +66,9 @@ for (const [name, keys] of Object.entries({ qwen2: ['one', 'padded'], llava: ['o
       let past: Record<string, HostTensor> | undefined
       for (let step = 0; step < cases[key].greedy[0].length; step++) {
         past = await runner.run({ ids: next, mask: seen, ...(step === 0 && { pixels }) }, past)
-        const picked = best(past.logits).map((id, b) => (folder.eos.includes(rows[b].at(-1) ?? -1) ? 264 : id))
-        for (const [b, id] of picked.entries()) rows[b].push(folder.eos.includes(rows[b].at(-1) ?? -1) ? 264 : id)
+        const ended = rows.map(row => row.some(id => folder.eos.includes(id)))
+        const picked = best(past.logits).map((id, b) => (ended[b] ? pad : id))
+        for (const [b, id] of picked.entries()) rows[b].push(id)
         next = { dtype: 'int64', shape: [batch, 1], data: BigInt64Array.from(picked, BigInt) }
         seen = grown(seen)
       }

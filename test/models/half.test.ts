@@ -7,11 +7,13 @@ import * as assert from 'uvu/assert'
 import { modelOf } from '../../src/graph/proto.ts'
 import { type HostTensor, openSession } from '../../src/graph/session.ts'
 import { buildGraphs, type Compute } from '../../src/models/builders/index.ts'
+import { convert } from '../../src/models/convert.ts'
 import { openFolder, weightsOf } from '../../src/models/folder.ts'
 import { type Half, narrow, widen } from '../../src/models/half.ts'
 import { loadTensor, openCheckpoint, tensorOf, writeSafetensors } from '../../src/models/safetensors.ts'
 import { saveFolder } from '../../src/models/save.ts'
 import { stream } from '../../src/random.ts'
+import { openPolicy, startingWeights } from '../../src/train/policy.ts'
 import { apart, golden, goldenPath, Runner, scratch } from './tiny.ts'
 
 const test = suite('models: half precision')
@@ -87,6 +89,31 @@ test('trained weights are rounded to what the checkpoint is stored in', async ()
   const held = saved.tensors.get('model.norm.weight')!
   assert.is(held.dtype, 'bfloat16')
   assert.ok(((await loadTensor(held, saved.folder, true)).data as Float32Array).every(x => x === 1 + 2 ** -7))
+})
+
+test('a half checkpoint is trained in single precision, whatever its graphs compute in', async () => {
+  const out = join(dir, 'half-products')
+  await convert(await rounded('qwen2', 'float16', false), out, { compute: 'fp16' })
+  for (const path of [out, await rounded('qwen2', 'bfloat16', false)]) {
+    const folder = await openFolder(path)
+    const { parts, trained } = await openPolicy(folder, { trainVision: false })
+    assert.is(trained.length, folder.checkpoint!.tensors.size)
+    const products = parts.model!.nodes.filter(({ op }) => op === 'MatMul')
+    assert.ok(products.every(({ outputs }) => parts.model!.type(outputs[0]).dtype === 'float32'))
+    for (const [name, { dtype, data }] of await startingWeights(trained, folder)) {
+      assert.is(dtype, 'float32')
+      const stored = await loadTensor(folder.checkpoint!.tensors.get(name)!, folder.onnx, true)
+      assert.equal(data, stored.data)
+    }
+    const { adapters } = await openPolicy(folder, { trainVision: false, lora: { rank: 2, alpha: 4, seed: 0 } })
+    assert.is(adapters.length, 14)
+  }
+  // What training saves of it computes as it did.
+  const saved = join(dir, 'half-products-saved')
+  await saveFolder(await openFolder(out), saved, new Map())
+  assert.is((await (await openFolder(saved)).graph('model')).metadata.compute, 'float16')
+  const packed = await openPolicy(await openFolder(goldenPath('internlm2')), { trainVision: false, lora: { rank: 2, alpha: 4, seed: 0 } }) // biome-ignore format: one line
+  assert.equal(packed.adapters.map(({ place }) => place.module.split('.').at(-1)), [1, 2].flatMap(() => ['wqkv', 'wo', 'w1', 'w3', 'w2'])) // biome-ignore format: one line
 })
 
 test('products in half precision: every border stays single, the logits are near', async () => {

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { convert } from '../../src/models/convert.ts'
 import { openFolder } from '../../src/models/folder.ts'
 import { resolveModel } from '../../src/models/hub.ts'
 import { goldenPath, scratch } from './tiny.ts'
@@ -82,6 +83,17 @@ test('fetches what a folder needs, once', async () => {
   assert.is(await resolveModel('tiny/qwen'), path)
 })
 
+test('convert takes the checkpoint, though there are graphs', async () => {
+  const path = fresh()
+  files['onnx/model.onnx'] = Buffer.from('a graph')
+  const out = join(path, '..', 'converted')
+  await convert('tiny/qwen', out)
+  delete files['onnx/model.onnx']
+  assert.not(asked.some(name => name.startsWith('onnx/')))
+  assert.equal(await readFile(join(out, 'model.safetensors')), weights)
+  assert.ok(existsSync(join(out, 'onnx', 'model.onnx')))
+})
+
 test('takes a broken download up where it stopped', async () => {
   const path = fresh()
   cut = 50_000
@@ -128,6 +140,12 @@ test('says what is wrong', async () => {
   )
   process.env.HF_ENDPOINT = 'http://127.0.0.1:1'
   assert.match(await complaint(() => resolveModel('tiny/qwen')), /cannot be reached.*Give the path of a model folder/)
+  process.env.HF_HUB_OFFLINE = '1'
+  assert.match(
+    await complaint(() => resolveModel('tiny/qwen')),
+    /no such folder, and HF_HUB_OFFLINE is set\. Give the path of a model folder/,
+  )
+  delete process.env.HF_HUB_OFFLINE
 })
 
 test.after(() => {

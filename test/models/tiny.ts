@@ -34,7 +34,7 @@ export async function golden(name: string) {
     ...(tensors.has(`${key}.pixel_values`) && { pixels: await tensor(`${key}.pixel_values`) }),
   })
   const picture = (file: string) => readFile(join(path, file))
-  return { path, cases, tensor, inputs, picture, names: tensors.keys() }
+  return { path, cases, tensor, inputs, picture, names: [...tensors.keys()] }
 }
 
 /** A folder for one test file, removed when the process ends. */

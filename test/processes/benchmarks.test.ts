@@ -32,7 +32,11 @@ test('the tiny policy is asked and judged as the benchmark does it', async () =>
     ['1', '2'],
   )
   assert.is((rows[0].response as Response).model, 'fixtures/policy')
-  const { n, by, settings } = JSON.parse(readFileSync(at('result.json'), 'utf8'))
+  const written = JSON.parse(readFileSync(at('result.json'), 'utf8'))
+  assert.is(written.results.mathvision['acc,none'], written.sophia.accuracy / 100)
+  assert.equal(written['n-samples'].mathvision, { original: 2, effective: 2 })
+  assert.is(written.config.gen_kwargs.max_new_tokens, 16)
+  const { n, by, settings } = written.sophia
   assert.is(n, 2)
   assert.is(by.level['2'].n, 2)
   assert.is(settings.judge, 'mathvision')
@@ -45,19 +49,25 @@ test('saved answers meet their problems by id; no model runs', async () => {
     { id: '1', model: 'someone', response: '\\boxed{\\frac{7}{16}}', error: '1e-1' },
     { id: '3', response: 'B' },
   ])
-  const args = ['--responses', at('answers.jsonl'), '--summary', at('saved.json')]
+  const args = ['--responses', at('answers.jsonl'), '--summary', at('saved.json'), '--log-samples', at('saved.jsonl')]
   const { code, stdout, stderr } = await sophia([...benchmark, ...args])
   assert.is(code, 3)
-  assert.match(stderr, /1 problems have no answer here/)
-  assert.not.match(stderr, /tokens a response/)
+  assert.match(stderr, /1 problems have no answer here \(1 row carries an error\)/)
+  assert.match(stderr, /judged by mathvision\n/)
+  assert.not.match(stderr, /^tokens/m)
   const [right, stranger] = parse(stdout)
   const { verdict, model } = right.response as Response
   assert.is(verdict.reward, 1)
   assert.is(model, 'someone')
   assert.is(right.subject, 'counting')
   assert.is((stranger.error as { code: string }).code, 'no-problem')
-  const result = JSON.parse(readFileSync(at('saved.json'), 'utf8'))
-  assert.equal([result.accuracy, result.n, result.errors, result.unanswered], [100, 1, 1, 1])
+  const { sophia: result } = JSON.parse(readFileSync(at('saved.json'), 'utf8'))
+  assert.equal([result.accuracy, result.n, result.errors, result.unanswered], [50, 2, 1, 1])
+  assert.equal([result.answered.accuracy, result.answered.n], [100, 1])
+  const [sample, ...more] = parse(readFileSync(at('saved.jsonl'), 'utf8'))
+  assert.equal(more, [])
+  assert.equal([sample.doc_id, sample.target, sample.acc, sample.model], [0, '11/25', 1, 'someone'])
+  assert.equal(sample.resps, [['\\boxed{\\frac{7}{16}}']])
   const strict = await sophia([...benchmark, ...args, '--judge', 'strict', '-q'])
   assert.is((parse(strict.stdout)[0].response as Response).verdict.reward, 0)
 })
@@ -82,9 +92,9 @@ test('rows that are whole need no benchmark; --key says where the answer is', as
 test('wrong usage says what to do', async () => {
   const model = ['--model', 'fixtures/policy']
   const cases: [string[], RegExp][] = [
-    [['--benchmark', 'mathvision', ...model], /expected --data PATH\. Download MathVision/],
     [['--data', dir, ...model], /expected --benchmark with it/],
     [['problems.jsonl'], /expected --model MODEL, or --responses FILE/],
+    [['problems.jsonl', ...model, '--log-samples', dir], /--log-samples .*: expected a file to write, got a folder/],
     [['problems.jsonl', '--responses', 'x.jsonl'], /expected INPUT or --responses, got both/],
   ]
   for (const [args, message] of cases) {

@@ -16,9 +16,20 @@ writeFileSync(join(dir, 'bin/sophia'), `#!/bin/sh\nexec ${process.execPath} ${bi
 chmodSync(join(dir, 'bin/sophia'), 0o755)
 const env = { PATH: `${join(dir, 'bin')}:${process.env.PATH}` }
 
-for (const stage of ['caption', 'reason', 'reward', 'propagate', 'train', 'eval']) {
+for (const stage of [
+  'caption',
+  'reason',
+  'reward',
+  'propagate',
+  'train',
+  'eval',
+  'eval report',
+  'eval compare',
+  'check overlap',
+  'convert',
+]) {
   test(stage, async () => {
-    const help = await sophia([stage, '--help'], '', env)
+    const help = await sophia([...stage.split(' '), '--help'], '', env)
     const lines = help.stdout.slice(help.stdout.indexOf('EXAMPLES')).match(/^ +\$ .*/gm) ?? []
     const commands = lines.map(line => line.replace(/^ +\$ /, '')).filter(line => !/MODEL/.test(line))
     assert.ok(commands.length > 0)

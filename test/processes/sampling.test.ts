@@ -63,6 +63,8 @@ const flags: Record<string, string[]> = {
     '2',
     '--summary',
     at('result.json'),
+    '--log-samples',
+    at('samples.jsonl'),
     ...sampling,
   ],
 }
@@ -103,7 +105,8 @@ test('reason: N rows a caption; the error row passes', async () => {
 for (const stage of ['caption', 'reason', 'eval']) {
   test(`${stage}: kill -9, --resume, the same bytes`, async () => {
     await done[stage]
-    const result = stage === 'eval' && readFileSync(at('result.json'))
+    const results = () => [JSON.parse(readFileSync(at('result.json'), 'utf8')).sophia, read('samples.jsonl')]
+    const whole = stage === 'eval' && results()
     const text = readFileSync(input[stage])
     const out = at(`${stage}-cut.jsonl`)
     const child = start([stage, '-', '-o', out, ...flags[stage]])
@@ -119,7 +122,7 @@ for (const stage of ['caption', 'reason', 'eval']) {
     const resumed = await sophia([stage, input[stage], '-o', out, '--resume', ...flags[stage]])
     assert.is(resumed.code, 3)
     assert.ok(readFileSync(out).equals(readFileSync(at(`${stage}.jsonl`))))
-    if (result) assert.ok(readFileSync(at('result.json')).equals(result), 'the result of the whole')
+    if (whole) assert.equal(results(), whole, 'the result of the whole')
   })
 }
 
@@ -128,10 +131,16 @@ test('eval: a judged response a sample, and a result that counts them', async ()
   const rows = read('eval.jsonl')
   assert.is(rows.length, (count - 1) * 2 + 1)
   const right = rows.filter(row => (row.response as Response | undefined)?.verdict.reward).length
-  const result = JSON.parse(readFileSync(at('result.json'), 'utf8'))
-  assert.is(result.n, count - 1)
-  assert.is(result.errors, 1)
-  assert.is(result.accuracy, Math.round((1e4 * right) / (rows.length - 1)) / 100)
+  const { results, sophia: result } = JSON.parse(readFileSync(at('result.json'), 'utf8'))
+  assert.equal([result.n, result.errors, result.unanswered, result.samples], [count, 1, 1, 2])
+  assert.is(result.accuracy, Math.round((1e6 * right) / (2 * count)) / 1e4) // the failed one is a wrong one
+  assert.is(results.problems['acc,none'], result.accuracy / 100)
+  const samples = read('samples.jsonl')
+  assert.is(samples.length, count - 1)
+  assert.equal(
+    samples.flatMap(sample => (sample.resps as string[][])[0]),
+    rows.filter(row => !row.error).map(row => (row.response as Response).text),
+  )
 })
 
 test('shards and batch sizes do not change the draws', async () => {

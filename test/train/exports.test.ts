@@ -43,6 +43,7 @@ async function run(model: string, name: string, more: Partial<TrainOptions> & { 
     lrFloor: 0.25,
     microTokens: 64,
     trainVision: false,
+    recompute: false,
     seed: 1,
     saveEvery: 9,
     device: 'cpu',

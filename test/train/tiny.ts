@@ -6,8 +6,9 @@ import { buildGraphs } from '../../src/models/builders/index.ts'
 import { stream } from '../../src/random.ts'
 import type { Parts } from '../../src/train/forward.ts'
 import type { Sequence } from '../../src/train/micro.ts'
-import { buildStep, decays, type Trained } from '../../src/train/step.ts'
+import { buildStep, decays, type StepOptions, type Trained } from '../../src/train/step.ts'
 import { freshState, type State, Trainer } from '../../src/train/trainer.ts'
+import type { UpdateOptions } from '../../src/train/update.ts'
 
 export const VOCABULARY = 23
 /** The token that stands for a patch, and the patches of a picture. */
@@ -57,7 +58,7 @@ export function tiny(kind: 'text' | 'sees', seed = 1): Tiny {
   const config =
     kind === 'text'
       ? { ...text, model_type: 'qwen2' }
-      : { model_type: 'llava', text_config: { ...text, model_type: 'qwen2' }, vision_config: vision, vision_feature_layer: -1 } // biome-ignore format: one thought
+      : { model_type: 'llava', text_config: { ...text, model_type: 'qwen2' }, vision_config: vision, vision_feature_layer: -1, vision_feature_select_strategy: 'full' } // biome-ignore format: one thought
   const parts = buildGraphs(config as never, weights) as Parts
   const trained = [...made].map(([name, start]) => ({ name, start, decays: decays(name, start.shape) }))
   return { parts, trained, values: valuesOf(trained) }
@@ -73,13 +74,18 @@ const hostOf = (start: Tensor): HostTensor => {
 
 export const ADAMW = { betas: [0.9, 0.95] as [number, number], epsilon: 1e-8, weightDecay: 0.05, clip: 1 }
 
-export function openTiny({ parts, trained, values }: Tiny, options = ADAMW, state?: State): Promise<Trainer> {
+export function openTiny(
+  { parts, trained, values }: Tiny,
+  options: UpdateOptions & Pick<StepOptions, 'fit' | 'loop'> = ADAMW,
+  state?: State,
+): Promise<Trainer> {
   const sees = parts.vision_encoder !== undefined
   const inputs = [{ name: 'pixel_values', dtype: 'float32' as const, shape: ['images', ...PICTURE] }]
   const reading = sees ? { eyes: { inputs, token: PATCH, blank: pictureOf(() => 0) } } : {}
   const graph = buildStep(parts, trained, { ...options, reading })
-  const start = state ?? freshState(trained, new Map(values))
-  return Trainer.open(graph, trained, start, { betas: options.betas, reading }, { threads: 1 })
+  const copied = [...values].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }] as const)
+  const start = state ?? freshState(trained, new Map(copied))
+  return Trainer.open(graph, trained, start, { ...options, reading }, { threads: 1 })
 }
 
 /** A sequence that counts upwards from `first`, the first `prompt` tokens of it given; with a picture before it, if asked. */

@@ -1,5 +1,6 @@
 /** The table: operator → how its gradient is made. Read the files beside this one; each rule is a few lines. */
 
+import { BLOCKS } from './blocks.ts'
 import { CONV } from './conv.ts'
 import { ELEMENTWISE } from './elementwise.ts'
 import { GATHER } from './gather.ts'
@@ -19,4 +20,5 @@ export const RULES: Readonly<Record<string, Rule>> = {
   ...NORMALIZE,
   ...GATHER,
   ...QUANTIZED,
+  ...BLOCKS,
 }

@@ -8,7 +8,7 @@
 import { UserError } from '../../errors.ts'
 import type { Graph } from '../../graph/ir.ts'
 import { Net, type Weights } from './layers.ts'
-import { type RopeConfig, type Rotary, ropeOf, rotaryTables, rotate } from './rotary.ts'
+import { AXES, type RopeConfig, type Rotary, ropeOf, rotaryTables, rotate } from './rotary.ts'
 
 /** The part of `config.json` that decoders need, with Hugging Face's names. */
 export interface TextConfig extends RopeConfig {
@@ -53,8 +53,9 @@ export interface Traits {
   headNorms: boolean
   /** Whether a layer rotates at all. */
   rotates: (layer: number) => boolean
-  /** The rotary base where the config names none. */
+  /** The rotary base, and whether the head is the embedding, where the config does not say. */
   theta: number
+  tied: boolean
 }
 
 /** LLaMA's, which most others changed little. */
@@ -75,6 +76,7 @@ export const LLAMA: Traits = {
   headNorms: false,
   rotates: () => true,
   theta: 10_000,
+  tied: false,
 }
 
 /** Where in a checkpoint the decoder stands: what comes before `layers.0.…`, and before `lm_head`. */
@@ -100,8 +102,8 @@ export function embedTokens(c: TextConfig, traits: Traits, weights: Weights, pla
 const tableOf = ({ names }: Traits, { stem }: Place) => `${stem}${names.embed}.weight`
 
 /**
- * inputs_embeds (B, T, D) or, with `fromIds`, input_ids (B, T); attention_mask (B, P+T); position_ids (B, T);
- * past_key_values.i.{key,value} (B, KV, P, Dh) → logits (B, T, V), present.i.{key,value} (B, KV, P+T, Dh).
+ * inputs_embeds (B, T, D) or, with `fromIds`, input_ids (B, T); attention_mask (B, P+T); position_ids (B, T),
+ * or (3, B, T) where the config has an mrope_section; past_key_values.i.{key,value} (B, KV, P, Dh) → logits (B, T, V), present.i.{key,value} (B, KV, P+T, Dh).
  */
 export function decoder(c: TextConfig, traits: Traits, weights: Weights, place: Place, fromIds: boolean): Graph {
   refuseWindows(c)
@@ -111,14 +113,15 @@ export function decoder(c: TextConfig, traits: Traits, weights: Weights, place: 
     ? net.embedding(net.input('input_ids', 'int64', ['batch', 'sequence']), tableOf(traits, place), c.vocab_size, c.hidden_size) // biome-ignore format: one thought
     : net.input('inputs_embeds', 'float32', ['batch', 'sequence', c.hidden_size])
   const mask = net.input('attention_mask', 'int64', ['batch', 'past+sequence'])
-  const positions = net.input('position_ids', 'int64', ['batch', 'sequence'])
+  const rope = ropeOf(c, headDim(c), traits.theta)
+  const positions = net.input('position_ids', 'int64', [...(rope.axes ? [AXES] : []), 'batch', 'sequence'])
   const cache = Array.from({ length: c.num_hidden_layers }, (_, i) =>
     ['key', 'value'].map(kind =>
       net.input(`past_key_values.${i}.${kind}`, 'float32', ['batch', kvHeadsOf(c), 'past', headDim(c)]),
     ),
   )
-  const rotary = rotaryTables(net, ropeOf(c, headDim(c), traits.theta), positions)
-  const bias = causalBias(net, mask, positions)
+  const rotary = rotaryTables(net, rope, positions)
+  const bias = causalBias(net, mask, first)
   const norm = (x: string, name: string) => net.rmsNorm(x, name, c.hidden_size, c.rms_norm_eps)
 
   let x = first // (B, T, D)
@@ -133,7 +136,7 @@ export function decoder(c: TextConfig, traits: Traits, weights: Weights, place: 
     present.push(key, value)
   }
   x = norm(x, `${place.stem}${names.norm}`)
-  const head = c.tie_word_embeddings ? `${place.stem}${names.embed}` : `${place.head}${names.head}`
+  const head = (c.tie_word_embeddings ?? traits.tied) ? `${place.stem}${names.embed}` : `${place.head}${names.head}`
   net.output(net.linear(x, head, c.hidden_size, c.vocab_size, false), 'logits')
   present.forEach((value, i) => {
     net.output(value, `present.${i >> 1}.${i % 2 ? 'value' : 'key'}`)
@@ -155,9 +158,9 @@ function refuseWindows(c: TextConfig): void {
 }
 
 /** 0 where a query may see a key, else a large negative number: (B, 1, T, 1, P+T). */
-function causalBias(net: Net, mask: string, positions: string): string {
+function causalBias(net: Net, mask: string, queries: string): string {
   const { g } = net
-  const length = g.op('Shape', [positions], { start: 1, end: 2 })
+  const length = g.op('Shape', [queries], { start: 1, end: 2 })
   const keys = g.op('Shape', [mask], { start: 1, end: 2 })
   const scalar = (x: string) => g.op('Squeeze', [x, g.ints([0])])
   const column = g.op('Range', [g.ints(0), scalar(keys), g.ints(1)]) // (P+T)

@@ -6,9 +6,12 @@
 
 import { UserError } from '../../errors.ts'
 import type { Graph } from '../../graph/ir.ts'
+import { type Idefics3Config, idefics3 } from './idefics3.ts'
 import { type InternVLChatConfig, type InternVLConfig, internvl, internvlChat } from './internvl.ts'
 import type { Compute, Find, Weights } from './layers.ts'
 import { type LlavaConfig, llava } from './llava.ts'
+import { llavaOnevision } from './onevision.ts'
+import { type Qwen2VLConfig, type Qwen25VLConfig, qwen2vl, qwen25vl } from './qwenvl.ts'
 import { model, TEXT, type TextConfig } from './text.ts'
 
 export type { Compute, Find, Weights } from './layers.ts'
@@ -17,8 +20,13 @@ type Builder = (config: never, weights: Weights) => Record<string, Graph>
 
 const VISION: Record<string, Builder> = {
   llava: (config: LlavaConfig, weights) => llava(config, weights),
+  llava_onevision: (config: LlavaConfig, weights) => llavaOnevision(config, weights),
+  idefics3: (config: Idefics3Config, weights) => idefics3(config, weights),
+  smolvlm: (config: Idefics3Config, weights) => idefics3(config, weights),
   internvl: (config: InternVLConfig, weights) => internvl(config, weights),
   internvl_chat: (config: InternVLChatConfig, weights) => internvlChat(config, weights),
+  qwen2_vl: (config: Qwen2VLConfig, weights) => qwen2vl(config, weights),
+  qwen2_5_vl: (config: Qwen25VLConfig, weights) => qwen25vl(config, weights),
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Graph } from '../../graph/ir.ts'
 import { authors, huggingFace, type InternVitConfig } from './internvit.ts'
 import type { Net, Weights } from './layers.ts'
 import { decoder, embedTokens, type Place, type TextConfig, under } from './text.ts'
-import { sideOf, vit } from './vit.ts'
+import { folded, sideOf, vit } from './vit.ts'
 
 export interface InternVLConfig {
   text_config: TextConfig
@@ -76,14 +76,9 @@ interface Shuffled {
 /** Squares of 1/ratio × 1/ratio patches become one feature; the class token is dropped. x (N, 1 + side², D) */
 function shuffled(net: Net, x: string, vision: InternVitConfig, ratio: number): Shuffled {
   const { g } = net
-  const [side, fold, size] = [sideOf(vision), Math.round(1 / ratio), vision.hidden_size]
-  const few = side / fold
+  const [side, fold] = [sideOf(vision), Math.round(1 / ratio)]
   const grid = g.op('Slice', [x, g.ints([1]), g.ints([1 + side * side]), g.ints([1])]) // (N, side², D)
-  const cut = net.reshape(grid, [0, few, fold, few, fold * size]) // (N, row, row within, column, column within · D)
-  return {
-    value: net.reshape(net.transpose(cut, [0, 1, 3, 2, 4]), [0, few * few, fold * fold * size]),
-    size: fold * fold * size,
-  }
+  return { value: folded(net, grid, vision, fold), size: fold * fold * vision.hidden_size }
 }
 
 /** Norm, linear, activation, linear: → image_features (N, tokens, D of the language model) */

@@ -24,6 +24,8 @@ export class Net {
   readonly g: Graph
   readonly compute: Compute
   private readonly casts = new Map<string, string>()
+  /** How many casts of weights stand at the front. */
+  private ahead = 0
 
   constructor(
     name: string,
@@ -48,8 +50,18 @@ export class Net {
     if (this.g.type(x).dtype === dtype) return x
     const key = `${x} ${dtype}`
     const made = this.casts.get(key) ?? this.g.op('Cast', [x], { to: DTYPE_CODES[dtype] })
+    if (!this.casts.has(key) && this.g.initializers.has(x)) this.toFront()
     this.casts.set(key, made)
     return made
+  }
+
+  /**
+   * Moves the newest node behind the casts at the front. ONNX Runtime runs a node's producers from the last in the file
+   * to the first: a cast that stands early is run right before its product, one that stands late before all products,
+   * and then the whole model would lie in memory twice (where casts are not folded into copies anyway).
+   */
+  private toFront(): void {
+    this.g.nodes.splice(this.ahead++, 0, this.g.nodes.pop()!)
   }
 
   /** A constant in the dtype that the graph computes in. */
@@ -77,7 +89,7 @@ export class Net {
   /** y = x Wᵀ (+ b), with W (out, in) as PyTorch keeps it. x (…, in) → (…, out) */
   linear(x: string, name: string, from: number, to: number, bias = true): string {
     const transposed = this.g.op('Transpose', [this.weight(`${name}.weight`, [to, from])], { perm: [1, 0] })
-    const y = this.g.op('MatMul', [x, transposed])
+    const y = this.g.op('MatMul', [x, transposed], {}, name)
     return bias ? this.g.op('Add', [y, this.weight(`${name}.bias`, [to])]) : y
   }
 

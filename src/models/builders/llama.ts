@@ -1,4 +1,4 @@
-/** LLaMA 2 and 3 and what kept their shape: DeepSeek-R1's distills, SmolLM2, Mistral without windows. */
+/** LLaMA 2 and 3 (Grattafiori et al. 2024) and what kept their shape: DeepSeek-R1's distills, SmolLM2. */
 
 import { LLAMA, type TextConfig, type Traits } from './decoder.ts'
 

@@ -23,6 +23,8 @@ export interface RopeSettings {
   mscale_all_dim?: number
   truncate?: boolean
   partial_rotary_factor?: number
+  /** How many pairs of a head turn by each of a token's position ids, one axis after the other (Wang et al. 2024). */
+  mrope_section?: number[]
 }
 
 export interface RopeConfig {
@@ -39,10 +41,23 @@ export interface Rope {
   scale: number
   /** Sequences longer than `length` get frequencies from a larger base. */
   dynamic?: { factor: number; length: number }
+  /** Which of a token's position ids each pair turns by, where it has several: (Dh/2). */
+  axes?: number[]
 }
+
+/** How many position ids a token has where it has several, in Qwen2-VL: frame, row and column. */
+export const AXES = 3
 
 /** The frequencies that a config asks for, for heads of `size`. Throws a UserError for a kind that is left out. */
 export function ropeOf(c: RopeConfig, size: number, theta = 10_000): Rope {
+  const sections = c.rope_parameters?.mrope_section ?? c.rope_scaling?.mrope_section
+  const rope = plainRopeOf(c, size, theta)
+  if (!sections) return rope
+  if (rope.dynamic) throw refused('rope type dynamic with mrope_section')
+  return { ...rope, axes: sections.flatMap((pairs, i) => Array<number>(pairs).fill(i % AXES)) }
+}
+
+function plainRopeOf(c: RopeConfig, size: number, theta: number): Rope {
   const held = { rope_theta: c.rope_theta ?? theta, ...c.rope_scaling, ...c.rope_parameters }
   const kind = held.rope_type ?? held.type ?? 'default'
   if ((held.partial_rotary_factor ?? 1) !== 1) throw refused(`partial_rotary_factor ${held.partial_rotary_factor}`)
@@ -54,6 +69,7 @@ export function ropeOf(c: RopeConfig, size: number, theta = 10_000): Rope {
   }
   switch (kind) {
     case 'default':
+    case 'mrope': // which says how positions are counted, and nothing of frequencies
       return { frequencies: plain, scale: 1 }
     case 'linear':
       return { frequencies: plain.map(f => f / need('factor')), scale: 1 }
@@ -108,10 +124,14 @@ export interface Rotary {
   sin: string
 }
 
-/** Tables for position_ids (B, T). */
+/** Tables for position_ids (B, T), or (axes, B, T) where the rope has several. */
 export function rotaryTables(net: Net, rope: Rope, positions: string): Rotary {
   const { g } = net
-  const at = g.op('Unsqueeze', [g.op('Cast', [positions], { to: 1 }), g.ints([2, 3])]) // (B, T, 1, 1)
+  const numbers = g.op('Cast', [positions], { to: 1 })
+  const each = (axes: number[]) => net.transpose(g.op('Gather', [numbers, g.ints(axes)]), [1, 2, 0]) // (B, T, Dh/2)
+  const at = rope.axes
+    ? g.op('Unsqueeze', [each(rope.axes), g.ints([2])])
+    : g.op('Unsqueeze', [numbers, g.ints([2, 3])]) // (B, T, 1, Dh/2 or 1)
   const frequencies = rope.dynamic ? stretched(net, rope, at) : constant(net, rope)
   return tablesOf(net, g.op('Mul', [at, frequencies]), rope.scale)
 }

@@ -14,5 +14,5 @@ type SmolLM3Config = TextConfig & {
 export function smollm3(c: SmolLM3Config): Traits {
   const interval = c.no_rope_layer_interval ?? 4
   const rotates = (layer: number) => Boolean(c.no_rope_layers ? c.no_rope_layers[layer] : (layer + 1) % interval)
-  return { ...llama(c), rotates, theta: 2_000_000 }
+  return { ...llama(c), rotates, theta: 2_000_000, tied: true }
 }

@@ -16,7 +16,7 @@ import { smollm3 } from './smollm3.ts'
 
 export { type Place, type TextConfig, under } from './decoder.ts'
 
-export const TEXT: Record<string, (config: TextConfig) => Traits> = { qwen2, qwen3, llama, mistral: llama, internlm2, smollm3 } // biome-ignore format: a table
+export const TEXT: Record<string, (config: TextConfig) => Traits> = { qwen2, qwen3, llama, internlm2, smollm3 } // biome-ignore format: a table
 
 function traitsOf(config: TextConfig): Traits {
   const known = TEXT[config.model_type ?? '']

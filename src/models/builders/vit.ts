@@ -80,10 +80,25 @@ export function vit(c: VitConfig, t: VitTraits, weights: Weights, prefix: string
   return { net, features: x }
 }
 
+/**
+ * Squares of fold × fold patches become one feature each, their rows after one another (pixel shuffle).
+ *
+ * @param grid (N, side², D), without a class token
+ * @returns (N, (side/fold)², fold²·D)
+ */
+export function folded(net: Net, grid: string, c: VitConfig, fold: number): string {
+  const [few, size] = [sideOf(c) / fold, c.hidden_size]
+  const cut = net.reshape(grid, [0, few, fold, few, fold * size]) // (N, row, row within, column, column within · D)
+  return net.reshape(net.transpose(cut, [0, 1, 3, 2, 4]), [0, few * few, fold * fold * size])
+}
+
 /** The patch convolution (its stride is its width) as one product. → (N, patches, D) */
 function patches(net: Net, c: VitConfig, { names, bias }: VitTraits, prefix: string): string {
-  const [channels, patch, side] = [c.num_channels ?? 3, only(c.patch_size), sideOf(c)]
-  const pixels = net.input('pixel_values', 'float32', ['images', channels, side * patch, side * patch])
+  const [channels, image, patch, side] = [c.num_channels ?? 3, only(c.image_size), only(c.patch_size), sideOf(c)]
+  const given = net.input('pixel_values', 'float32', ['images', channels, image, image])
+  const [g, whole] = [net.g, side * patch] // what is left over of a picture at its right and bottom is not looked at
+  const pixels =
+    whole === image ? given : g.op('Slice', [given, g.ints([0, 0]), g.ints([whole, whole]), g.ints([2, 3])])
   const cut = net.reshape(pixels, [0, channels, side, patch, side, patch])
   const rows = net.reshape(net.transpose(cut, [0, 2, 4, 1, 3, 5]), [0, side * side, channels * patch * patch])
   const name = `${prefix}${names.patch}`

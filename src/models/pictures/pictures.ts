@@ -6,7 +6,10 @@
 import { type Graph, sizeOf } from '../../graph/ir.ts'
 import type { HostTensor } from '../../graph/session.ts'
 import type { ModelFolder } from '../folder.ts'
+import { anyresPictures } from './anyres.ts'
 import { fixedPictures } from './fixed.ts'
+import { patchPictures } from './patches.ts'
+import { splitPictures } from './split.ts'
 import { tiledPictures } from './tiles.ts'
 
 /** Inputs of the vision graph by name, of one picture or more: all are laid end to end on their first dim. */
@@ -25,17 +28,34 @@ export interface Pictures {
   placeholder: string
   /** Where the template knows of text alone: what a turn's text begins with, once a picture. */
   written?: string
-  /** @throws UserError where the picture cannot be decoded */
-  sight(image: Uint8Array): Promise<Sight>
+  /**
+   * @param among all pictures of the conversation, this one included
+   * @throws UserError where the picture cannot be decoded
+   */
+  sight(image: Uint8Array, among: Uint8Array[]): Promise<Sight>
+  /** What stands in where there is no picture; absent: a white one will do. */
+  blank?(): Vision
   /** @param images encoded pictures, one at least, in the order of the text */
   vision(images: Uint8Array[]): Promise<Vision>
   /** Position ids (axes, T) of a prompt whose pictures are `sights`, where they are not 0, 1, …, T-1. */
   positions?(ids: number[], sights: Sight[]): number[][]
 }
 
+/** Kinds of processors by `model_type`. */
+const KINDS: Record<string, (folder: ModelFolder) => Promise<Pictures>> = {
+  llava: fixedPictures,
+  llava_onevision: anyresPictures,
+  idefics3: splitPictures,
+  smolvlm: splitPictures,
+  internvl: tiledPictures,
+  internvl_chat: tiledPictures,
+  qwen2_vl: patchPictures,
+  qwen2_5_vl: patchPictures,
+}
+
 /** The processor of a vision-language model's folder. Throws a UserError where its files are not there. */
 export function openPictures(folder: ModelFolder): Promise<Pictures> {
-  return (/^internvl/.test(folder.config.model_type) ? tiledPictures : fixedPictures)(folder)
+  return (KINDS[folder.config.model_type] ?? fixedPictures)(folder)
 }
 
 /** How many position ids a token has: undefined for one, in a (B, T) array; else the first dim of (axes, B, T). */

@@ -6,12 +6,12 @@
 
 import type { RawImage } from '@huggingface/transformers'
 import type { HostTensor } from '../../graph/session.ts'
-import { readJson } from '../config.ts'
 import type { ModelFolder } from '../folder.ts'
 import { decodeImage, sizeOfImage } from './decode.ts'
 import { joinVision, type Pictures } from './pictures.ts'
+import { type ImageProcessor, pixelsOf, processorOf, type Scale, squares } from './processor.ts'
 
-interface Settings {
+interface Settings extends Scale {
   /** Pixels on a side. */
   tile: number
   least: number
@@ -19,8 +19,6 @@ interface Settings {
   /** Whether pictures are cut at all, and whether the whole picture comes after its tiles. */
   cuts: boolean
   thumbnail: boolean
-  mean: number[]
-  deviation: number[]
   /** Image tokens a tile. */
   tokens: number
 }
@@ -78,19 +76,13 @@ function authors({ config }: ModelFolder): Settings {
   }
 }
 
-interface Processor {
-  size?: { height: number }
+interface Processor extends ImageProcessor {
   min_patches?: number
   max_patches?: number
-  image_mean?: number[]
-  image_std?: number[]
-  image_processor?: Processor
-  image_seq_length?: number
 }
 
 async function huggingFace({ path, config }: ModelFolder): Promise<Settings> {
-  const whole = (await readJson<Processor>(path, 'processor_config.json')) ?? {}
-  const held = (await readJson<Processor>(path, 'preprocessor_config.json')) ?? whole.image_processor ?? {}
+  const { images: held, whole } = await processorOf<Processor, { image_seq_length?: number }>(path)
   return {
     tile: held.size?.height ?? 448,
     least: held.min_patches ?? 1,
@@ -138,25 +130,11 @@ const countOf = ({ columns, rows }: Grid, { thumbnail }: Settings) =>
 
 /** (tiles, 3, tile, tile): row by row, the whole picture last. */
 async function tilesOf(image: RawImage, settings: Settings): Promise<HostTensor> {
-  const { tile, mean, deviation } = settings
+  const { tile } = settings
   const grid = gridOf(image.width, image.height, settings)
-  const { columns, rows } = grid
   const colours = image.rgb()
-  const resized = await colours.resize(tile * columns, tile * rows, { resample: 3 })
-  const size = 3 * tile * tile
-  const data = new Float32Array(countOf(grid, settings) * size)
-  const copy = (from: RawImage, x: number, y: number, to: number) => {
-    for (let channel = 0; channel < 3; channel++)
-      for (let i = 0; i < tile; i++)
-        for (let j = 0; j < tile; j++) {
-          const value = from.data[((y + i) * from.width + x + j) * 3 + channel] / 255
-          data[to + (channel * tile + i) * tile + j] = (value - mean[channel]) / deviation[channel]
-        }
-  }
-  for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++)
-      copy(resized, column * tile, row * tile, (row * columns + column) * size)
-  if (data.length > rows * columns * size)
-    copy(await colours.resize(tile, tile, { resample: 3 }), 0, 0, rows * columns * size)
-  return { dtype: 'float32', shape: [data.length / size, 3, tile, tile], data }
+  const cuts = squares(await colours.resize(tile * grid.columns, tile * grid.rows, { resample: 3 }), tile)
+  if (countOf(grid, settings) > cuts.length)
+    cuts.push({ from: await colours.resize(tile, tile, { resample: 3 }), x: 0, y: 0 })
+  return pixelsOf(cuts, tile, settings)
 }
