@@ -2,6 +2,7 @@
 import { Flags } from '@oclif/core'
 import {
   devices,
+  dtypeFlag,
   imageFlags,
   inputArgument,
   number,
@@ -34,6 +35,7 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
   static override args = { input: inputArgument }
   static override flags = {
     model: Flags.string({ required: true, helpValue: 'MODEL', description: 'a model folder, or a Hub id' }),
+    dtype: dtypeFlag,
     output: Flags.string({
       char: 'o',
       required: true,
@@ -126,6 +128,7 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
       images: flags.images,
       allowRemote: flags['allow-remote'],
       model: flags.model,
+      dtype: flags.dtype,
       output: flags.output,
       resume: flags.resume,
       lr: flags.lr,
