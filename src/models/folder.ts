@@ -73,7 +73,7 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
   const beside = !checkpoint && GRAPHS[kind].every(name => existsSync(join(path, `${name}.onnx`)))
   const onnx = existsSync(join(path, 'onnx')) ? join(path, 'onnx') : beside ? path : undefined
   const ready = !options.checkpoint && onnx
-  const source = ready ? await files(onnx, kind, decoder, options) : built(path, config, checkpoint)
+  const source = ready ? await files(onnx, kind, decoder, options, checkpoint) : built(path, config, checkpoint)
   const imageToken = kind === 'vlm' ? await imageTokenOf(path, config) : undefined
   const folder: ModelFolder = {
     path,
@@ -94,7 +94,13 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
 type Source = Pick<ModelFolder, 'onnx' | 'graph'>
 
 /** Graphs from files. */
-async function files(onnx: string, kind: 'vlm' | 'lm', decoder: Decoder, { dtype }: FolderOptions): Promise<Source> {
+async function files(
+  onnx: string,
+  kind: 'vlm' | 'lm',
+  decoder: Decoder,
+  { dtype }: FolderOptions,
+  checkpoint?: Checkpoint,
+): Promise<Source> {
   const present = (await readdir(onnx)).filter(file => file.endsWith('.onnx')).sort()
   const suffix = dtype ? suffixOf(dtype) : onlyVariant(present, GRAPHS[kind])
   const fileOf = (name: string) => `${name}${suffix}.onnx`
@@ -105,8 +111,10 @@ async function files(onnx: string, kind: 'vlm' | 'lm', decoder: Decoder, { dtype
     throw new UserError(`${onnx}: expected ${missing.join(', ')} of a ${kind} model; ${found}${others}`)
   }
   const parsed = new Map<string, Promise<Model>>()
-  const read = async (name: string) =>
-    settled(readModel(await readFile(join(onnx, fileOf(name)))), decoder, GRAPHS[kind].length > 1 ? name : undefined)
+  const read = async (name: string) => {
+    const apart = GRAPHS[kind].length > 1 ? name : undefined
+    return settled(readModel(await readFile(join(onnx, fileOf(name)))), decoder, apart, checkpoint?.tensors)
+  }
   return { onnx, graph: name => once(parsed, name, () => read(name)) }
 }
 
