@@ -33,10 +33,7 @@ export interface Policy {
 const PROJECTOR = /projector|mlp1\.|connector|visual\.merger|image_newline/
 
 export async function openPolicy(folder: ModelFolder, { trainVision, lora }: PolicyOptions): Promise<Policy> {
-  const parts: Parts = {}
-  const names = folder.kind === 'vlm' ? (['vision_encoder', 'embed_tokens', 'decoder_model_merged'] as const) : (['model'] as const) // biome-ignore format: one thought
-  const source = await inSingle(folder)
-  for (const name of names) parts[name] = (await source.graph(name)).graph
+  const parts = await openParts(folder)
   if (!lora) refuseQuantized(parts, folder)
   if (lora) {
     const which = parts.decoder_model_merged ? 'decoder_model_merged' : 'model'
@@ -67,6 +64,13 @@ function refuseQuantized(parts: Parts, { path }: ModelFolder): void {
     `${path}: its weights are quantized (MatMulNBits at node ${node.name}) and cannot be trained themselves. ` +
       'Train adapters beside them with --lora RANK, or choose a variant in floats by --dtype',
   )
+}
+
+/** The graphs as the folder has them. */
+export async function openParts(folder: ModelFolder): Promise<Parts> {
+  const source = await inSingle(folder)
+  const graphs = await Promise.all(folder.graphs.map(async name => [name, (await source.graph(name)).graph] as const))
+  return Object.fromEntries(graphs)
 }
 
 /** Graphs that compute in half precision give way to those of their checkpoint that do not: gradients would vanish. */
