@@ -123,13 +123,14 @@ export async function train(
       }
       if (state.step % saveEvery === 0 && state.step < steps) await save()
     }
-    await saveModel(folder, `${run}/model`, policy, state.weights, options.lora)
-    if (!quiet && !mergeable(policy.adapters)) process.stderr.write(adapterAlone(folder, output))
   } finally {
     await log.close()
     await trainer.close()
     if (profile) process.stderr.write(profile.table())
   }
+  // Only now, when the session has given its memory back.
+  await saveModel(folder, `${run}/model`, policy, state.weights, options.lora)
+  if (!quiet && !mergeable(policy.adapters)) process.stderr.write(adapterAlone(folder, output))
   await verifyRun(folder, data, policy, state, options)
   renameSync(`${run}/model`, output)
   rmSync(run, { recursive: true, force: true })
