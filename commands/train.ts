@@ -2,6 +2,7 @@
 import { Flags } from '@oclif/core'
 import {
   devices,
+  dtypeFlag,
   imageFlags,
   inputArgument,
   number,
@@ -27,12 +28,14 @@ with prompt and completion, or messages, and a reward or weight. Writes a whole 
 The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosine, weight decay 0.05, batch 512.`
   static override examples = [
     `$ echo '{"prompt":"2+3?","completion":"It is \\\\boxed{5}."}' | <%= config.bin %> <%= command.id %> --model fixtures/reasoner -o reasoner-1`,
+    `$ echo '{"prompt":"2+3?","completion":"It is \\\\boxed{5}."}' | <%= config.bin %> <%= command.id %> --model fixtures/reasoner -o reasoner-1 --recompute --dry-run`,
     '<%= config.bin %> <%= command.id %> credited.jsonl --model fixtures/policy -o policy-1 --batch-size 32 --lr 1e-3 --epochs 4',
     '<%= config.bin %> <%= command.id %> mixed.parquet --model MODEL -o MODEL-2 --lora 16 --log steps.jsonl --resume',
   ]
   static override args = { input: inputArgument }
   static override flags = {
     model: Flags.string({ required: true, helpValue: 'MODEL', description: 'a model folder, or a Hub id' }),
+    dtype: dtypeFlag,
     output: Flags.string({
       char: 'o',
       required: true,
@@ -90,6 +93,15 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
       parse: number(0),
       description: 'their scale (default: 2 RANK)',
     })(),
+    recompute: Flags.boolean({
+      description: "keep only each layer's input and work the layer out again on the way back: a third slower, far less memory", // biome-ignore format: one thought
+    }),
+    'dry-run': Flags.boolean({ description: 'only say what memory it will take and how long a sequence may be' }),
+    memory: Flags.custom<number>({
+      helpValue: 'GIB',
+      parse: number(0),
+      description: 'memory that --dry-run fits sequences into (default: what is free)',
+    })(),
     'train-vision': Flags.boolean({ description: 'train the vision tower too' }),
     'save-every': Flags.integer({ default: 50, min: 1, helpValue: 'N', description: 'steps between checkpoints' }),
     seed: seedFlag,
@@ -116,6 +128,7 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
       images: flags.images,
       allowRemote: flags['allow-remote'],
       model: flags.model,
+      dtype: flags.dtype,
       output: flags.output,
       resume: flags.resume,
       lr: flags.lr,
@@ -130,6 +143,9 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
       microTokens: flags['micro-tokens'],
       maxLength: flags['max-length'],
       lora: flags.lora ? { rank: flags.lora, alpha: flags['lora-alpha'] ?? 2 * flags.lora } : undefined,
+      recompute: flags.recompute,
+      dryRun: flags['dry-run'],
+      memory: flags.memory,
       trainVision: flags['train-vision'],
       saveEvery: flags['save-every'],
       seed: flags.seed,

@@ -1,6 +1,7 @@
 /** Undoes broadcasting: sums a gradient over the axes along which an operand was repeated. */
 
 import type { Graph } from '../graph/ir.ts'
+import { dimsOf } from './writer.ts'
 
 /**
  * The sum of `gradient` that has the shape of `value`; `gradient` itself where the shapes are known to be equal.
@@ -39,7 +40,7 @@ function dynamic(graph: Graph, gradient: string, value: string, lead: number): s
 const sum = (graph: Graph, value: string, axes: string, keepdims: number) =>
   graph.op('ReduceSum', [value, axes], { keepdims }, 'grad/ReduceSum')
 
-const shapeOf = (graph: Graph, value: string) => graph.op('Shape', [value], {}, 'grad/Shape')
+const shapeOf = (graph: Graph, value: string) => dimsOf(graph, value)
 
 /** A gradient has the type of what it is the gradient of, whatever inference could see. */
 export function exactly(graph: Graph, gradient: string, value: string): string {

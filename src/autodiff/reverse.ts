@@ -6,6 +6,7 @@
 
 import { UserError } from '../errors.ts'
 import type { Graph, Node } from '../graph/ir.ts'
+import { order } from '../graph/order.ts'
 import { reads } from '../graph/prune.ts'
 import { exactly, unbroadcast } from './broadcast.ts'
 import { RULES } from './rules/index.ts'
@@ -21,19 +22,25 @@ import { filled, Site, zeros } from './rules/site.ts'
  * @throws Error where a graph around this one computes from `wrt` what is used here: compute it inside
  */
 export function gradients(graph: Graph, loss: string, wrt: string[]): Map<string, string> {
+  return pullback(graph, new Map([[loss, ones(graph, loss)]]), wrt)
+}
+
+/** The same from gradients that are given: `seeds` holds, for values of the graph, what arrives at them. */
+export function pullback(graph: Graph, seeds: Map<string, string>, wrt: string[]): Map<string, string> {
   refuseOutside(graph, wrt)
-  const path = between(graph, loss, wrt)
+  const path = between(graph, seeds.keys(), wrt)
   refuseUnknown(path)
   const start = graph.nodes.length
-  const pending = new Map<string, string[]>([[loss, [ones(graph, loss)]]])
+  const pending = new Map([...seeds].map(([value, gradient]) => [value, [gradient]]))
   const producer = producers(graph)
   const active = new Set([...wrt, ...path.flatMap(node => node.outputs)])
   for (const node of path.toReversed()) {
     const arriving = node.outputs.map(output => accumulated(graph, pending, output))
     if (arriving.every(gradient => gradient === undefined)) continue
-    const wanted = (i: number) => active.has(node.inputs[i]) && isFloat(graph, node.inputs[i])
-    const made = RULES[node.op](new Site(graph, node, arriving, wanted, producer))
-    node.inputs.forEach((input, i) => {
+    const inputs = [...node.inputs] // a rule may rewrite its node
+    const wanted = (i: number) => active.has(inputs[i]) && isFloat(graph, inputs[i])
+    const made = RULES[node.op](new Site(graph, node, arriving, wanted, producer, pullback))
+    inputs.forEach((input, i) => {
       const gradient = made[i]
       if (!gradient || !wanted(i)) return
       pending.set(input, [...(pending.get(input) ?? []), exactly(graph, unbroadcast(graph, gradient, input), input)])
@@ -41,11 +48,12 @@ export function gradients(graph: Graph, loss: string, wrt: string[]): Map<string
   }
   const result = new Map(wrt.map(value => [value, accumulated(graph, pending, value) ?? zeros(graph, value)]))
   dropUnused(graph, start, result.values())
+  order(graph) // a rule may have put its node behind what it appended
   return result
 }
 
-/** The nodes, in order, through which `loss` depends on `wrt` by way of floats. */
-function between(graph: Graph, loss: string, wrt: string[]): Node[] {
+/** The nodes, in order, through which `ends` depend on `wrt` by way of floats. */
+export function between(graph: Graph, ends: Iterable<string>, wrt: Iterable<string>): Node[] {
   const reached = new Set(wrt)
   const forward = graph.nodes.filter(node => {
     if (!reads(node).some(input => reached.has(input))) return false
@@ -53,7 +61,7 @@ function between(graph: Graph, loss: string, wrt: string[]): Node[] {
     for (const output of floats) reached.add(output)
     return floats.length > 0
   })
-  const needed = new Set([loss])
+  const needed = new Set(ends)
   return forward
     .toReversed()
     .filter(node => {
@@ -78,14 +86,26 @@ function refuseOutside(graph: Graph, wrt: string[]): void {
   throw new Error(`graph ${graph.name} uses ${used}, computed from a differentiated value in a graph around it`)
 }
 
+/**
+ * Throws a UserError where an operator without a rule lies between `wrt` and an output of the graph (its caches aside).
+ * Fused operators are to be decomposed before.
+ */
+export function requireRules(graph: Graph, wrt: string[]): void {
+  const known = wrt.filter(value => graph.has(value))
+  for (const output of graph.outputs) {
+    if (!output.startsWith('present')) refuseUnknown(between(graph, [output], known))
+  }
+}
+
+const hasRule = ({ op, domain }: Node) => op in RULES && ['', 'com.microsoft', 'sophia'].includes(domain)
+
 function refuseUnknown(path: Node[]): void {
-  const unknown = path.filter(node => !RULES[node.op])
+  const unknown = path.filter(node => !hasRule(node))
   if (unknown.length === 0) return
   const ops = [...new Set(unknown.map(node => (node.domain ? `${node.domain}.${node.op}` : node.op)))]
   throw new UserError(
     `cannot differentiate this graph: no rule for ${ops.join(', ')} (first met at node ${unknown[0].name}). ` +
-      'Add a rule in src/autodiff/rules or a decomposition in src/autodiff/decompose.ts; ' +
-      'quantized weights have to be converted to floats first.',
+      'Add a rule in src/autodiff/rules or a decomposition in src/autodiff/fused.',
   )
 }
 
@@ -120,13 +140,13 @@ function producers(graph: Graph): (value: string) => Node | undefined {
 
 /** Removes appended nodes that no gradient needs (rules write the gradients of all inputs). */
 function dropUnused(graph: Graph, start: number, results: Iterable<string>): void {
-  const needed = new Set(results)
+  const needed = new Set([...results, ...graph.outputs, ...graph.nodes.slice(0, start).flatMap(reads)])
   const kept = graph.nodes
     .slice(start)
     .toReversed()
     .filter(node => {
       if (!node.outputs.some(output => needed.has(output))) return false
-      for (const input of node.inputs) needed.add(input)
+      for (const input of reads(node)) needed.add(input)
       return true
     })
   graph.nodes.splice(start, graph.nodes.length, ...kept.reverse())

@@ -121,11 +121,7 @@ export class Writer {
 
   /** The sizes of a value as an int64 vector; of `axes` only, where given. A constant where they are known. */
   dims(value: string, axes?: number[]): string {
-    const shape = this.graph.shape(value)
-    const wanted = shape && axes ? axes.map(axis => shape.at(axis)!) : shape
-    if (wanted?.every(dim => typeof dim === 'number')) return this.graph.ints(wanted as number[])
-    const all = this.op('Shape', [value])
-    return axes ? this.op('Gather', [all, this.graph.ints(axes)]) : all
+    return dimsOf(this.graph, value, axes)
   }
 
   many(op: string, inputs: string[], count: number, attrs: Record<string, Attribute> = {}): string[] {
@@ -139,4 +135,15 @@ export class Writer {
         'Extend its rule in src/autodiff/rules or its decomposition in src/autodiff/fused.',
     )
   }
+}
+
+/** The sizes of `value` (of `axes` only, where given) as an int64 vector, without keeping the value where that can be. */
+export function dimsOf(graph: Graph, value: string, axes?: number[]): string {
+  const shape = graph.shape(value)
+  const wanted = shape && axes ? axes.map(axis => shape.at(axis)!) : shape
+  if (wanted?.every(dim => typeof dim === 'number')) return graph.ints(wanted as number[])
+  const sizes = wanted?.map(dim => graph.size(dim))
+  if (sizes?.every(size => size !== undefined)) return graph.op('Concat', sizes, { axis: 0 }, 'grad/Concat')
+  const all = graph.op('Shape', [value], {}, 'grad/Shape')
+  return axes ? graph.op('Gather', [all, graph.ints(axes)], {}, 'grad/Gather') : all
 }

@@ -4,6 +4,7 @@
  */
 
 import { multiply, quotient, subtract, unknown } from './dims.ts'
+import { gatherQuantized, groupQuery, multiHead } from './fused.ts'
 import { INTEGERS } from './integers.ts'
 import { dtypeOf, type Graph, type Node, type Tensor } from './ir.ts'
 import {
@@ -27,6 +28,7 @@ import {
   split,
   squeeze,
   topK,
+  touched,
   undetermined,
   unsqueeze,
 } from './shapes.ts'
@@ -75,6 +77,10 @@ const TABLE: Record<string, Inference> = {
   ...table(oneHot, 'OneHot'),
   ...table(loop, 'Loop'),
   ...table(branch, 'If'),
+  InBlocks: ({ node }) => {
+    const part = node.attrs.part as Graph
+    return part.outputs.map(output => part.type(output))
+  },
   Shape: ({ x, int }) => {
     const rank = x[0]!.shape?.length
     if (rank === undefined) return [{ dtype: 'int64', shape: [unknown()] }]
@@ -119,7 +125,14 @@ const TABLE: Record<string, Inference> = {
   },
   ArgMax: c => [{ dtype: 'int64', shape: reduction({ ...c, node: { ...c.node, inputs: [c.node.inputs[0]], attrs: { axes: [c.int('axis', 0)] } } })[0]?.shape }],
   NonZero: ({ x }) => [{ dtype: 'int64', shape: [x[0]!.shape?.length ?? unknown(), unknown()] }],
-  Pad: ({ x }) => [{ dtype: x[0]!.dtype, shape: x[0]!.shape?.map(() => unknown()) }],
+  Pad: c => {
+    const { dtype, shape } = c.x[0]!
+    const axes = c.node.inputs[3] ? c.integers(3) : shape?.map((_, i) => i)
+    return [{ dtype, shape: shape && (axes ? touched(shape, axes) : shape.map(() => unknown())) }]
+  },
+  ...table(groupQuery, 'GroupQueryAttention'),
+  ...table(multiHead, 'MultiHeadAttention'),
+  ...table(gatherQuantized, 'GatherBlockQuantized'),
   SkipSimplifiedLayerNormalization: ({ x }) => [x[0], undefined, undefined, x[0]],
   SkipLayerNormalization: ({ x }) => [x[0], undefined, undefined, x[0]],
 } // biome-ignore format: a table

@@ -22,6 +22,8 @@ export type DType =
   | 'uint32'
   | 'uint16'
   | 'uint8'
+  | 'uint4'
+  | 'int4'
   | 'bool'
   | 'string'
 
@@ -87,6 +89,7 @@ const MICROSOFT = new Set([
 const BYTES: Partial<Record<DType, number>> = {
   float64: 8, int64: 8, uint64: 8, float32: 4, int32: 4, uint32: 4,
   float16: 2, bfloat16: 2, int16: 2, uint16: 2, int8: 1, uint8: 1, bool: 1,
+  uint4: 0.5, int4: 0.5,
 } // biome-ignore format: a table
 
 export const bytesOf = (dtype: DType) => BYTES[dtype] ?? 0
@@ -100,7 +103,11 @@ export class Graph {
   readonly types = new Map<string, TensorType>()
   /** Integer values known while building (shapes and what is computed from them), by name; dims may be symbolic. */
   readonly known = new Map<string, Dim[]>()
+  /** Names that are to come, so that `fresh` leaves them alone. */
+  readonly reserved = new Set<string>()
   private readonly constants = new Map<string, string>()
+  private readonly holders = new Map<string, string>()
+  private looked = 0
   private counter = 0
 
   constructor(
@@ -136,6 +143,30 @@ export class Graph {
   /** The integers in `value` where they are known while building. */
   integers(value: string): Dim[] | undefined {
     return this.known.get(value) ?? this.parent?.integers(value)
+  }
+
+  /**
+   * The value of a size as an int64 vector of one, put together from values that are known to hold it; undefined where
+   * there are none. Better than the Shape of a large value, which would have to be kept for that.
+   */
+  size(dim: Dim): string | undefined {
+    if (typeof dim === 'number') return this.ints([dim])
+    if (dim.includes('+') || dim.includes('(')) return this.holder(dim)
+    const factors = dim
+      .split('*')
+      .map(factor => (/^\d+$/.test(factor) ? this.ints([Number(factor)]) : this.holder(factor)))
+    if (!factors.every(factor => factor !== undefined)) return this.holder(dim)
+    return factors.reduce((a, b) => this.op('Mul', [a, b]))
+  }
+
+  private holder(symbol: string): string | undefined {
+    const fresh = [...this.known].slice(this.looked)
+    this.looked = this.known.size
+    for (const [value, [dim, ...more]] of fresh) {
+      if (typeof dim !== 'string' || more.length > 0 || this.holders.has(dim)) continue
+      if (this.types.get(value)?.shape?.length === 1) this.holders.set(dim, value)
+    }
+    return this.holders.get(symbol) ?? this.parent?.holder(symbol)
   }
 
   initializer(value: string): Tensor | undefined {
@@ -191,14 +222,14 @@ export class Graph {
     return this.weight(name, { dtype: 'float32', shape, data: new Uint8Array(data.buffer) })
   }
 
-  /** Appends a node with one output and returns that output's name; `hint` names it where the name is free. */
+  /** Appends a node with one output and returns that output's name; outside subgraphs `hint` names it where the name is free. */
   op(op: string, inputs: string[], attrs: Record<string, Attribute> = {}, hint?: string): string {
     return this.many(op, inputs, 1, attrs, hint)[0]
   }
 
   /** Appends a node with `count` outputs. */
   many(op: string, inputs: string[], count: number, attrs: Record<string, Attribute> = {}, hint?: string): string[] {
-    const base = hint && !this.has(hint) ? hint : this.fresh(hint ?? op)
+    const base = hint && !this.parent && !this.has(hint) ? hint : this.fresh(hint ?? op)
     const outputs = Array.from({ length: count }, (_, i) => (i === 0 ? base : `${base}:${i}`))
     const node = { op, domain: MICROSOFT.has(op) ? 'com.microsoft' : '', name: base, inputs, outputs, attrs }
     this.add(node)
@@ -212,17 +243,17 @@ export class Graph {
     this.nodes.push(node)
   }
 
-  /** A name that no value of this graph has. Subgraphs prefix theirs, for ONNX forbids shadowing. */
+  /** A name that no value of this graph has or will have. Subgraphs prefix theirs, for ONNX forbids shadowing. */
   fresh(hint: string): string {
     for (;;) {
       const name = `${this.parent ? `${this.name}/` : ''}${hint}_${this.counter++}`
-      if (!this.has(name)) return name
+      if (!this.has(name) && !this.reserved.has(name)) return name
     }
   }
 
   private constant(key: string, tensor: Tensor, integers?: number[]): string {
     const found = this.constants.get(key)
-    if (found) return found
+    if (found && this.initializers.has(found)) return found // pruning may have removed it
     const name = this.weight(this.fresh('const'), tensor)
     if (integers) this.known.set(name, integers)
     this.constants.set(key, name)
@@ -234,6 +265,7 @@ export class Graph {
 export const DTYPE_CODES: Record<DType, number> = {
   float32: 1, uint8: 2, int8: 3, uint16: 4, int16: 5, int32: 6, int64: 7, string: 8, bool: 9,
   float16: 10, float64: 11, uint32: 12, uint64: 13, bfloat16: 16,
+  uint4: 21, int4: 22,
 } // biome-ignore format: a table
 
 export const dtypeOf = (code: number): DType => {

@@ -40,8 +40,13 @@ export interface SessionOptions {
   threads?: number
   /** False: idle threads sleep instead of spinning, which is kinder to other processes on the same cores. */
   spin?: boolean
+  /**
+   * Spares memory where that is worth a little time: what is freed goes back to the system, and frozen weights are not
+   * also kept in the order that the matrix products like best.
+   */
+  frugal?: boolean
   optimization?: 'disabled' | 'basic' | 'extended' | 'all'
-  /** Memory before speed: weights stay in their file in their dtype and are cast anew for every product; no arena. */
+  /** More so: weights stay in their file in their dtype and are cast anew for every product. */
   lean?: boolean
   /** Path prefix for ONNX Runtime's profile; none is written without it. */
   profile?: string
@@ -51,10 +56,15 @@ export interface Session {
   readonly device: Exclude<Device, 'auto'>
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
-  /** Runs the graph; asks for `fetches` only, where given. */
-  run(feeds: Record<string, HostTensor>, fetches?: readonly string[]): Promise<Record<string, HostTensor>>
+  /**
+   * Runs the graph; asks for `fetches` only, where given. Where they name a tensor, the output is written into it: that
+   * may be an input's memory, if the one operator that reads that input is the one that makes the output, in place.
+   */
+  run(feeds: Record<string, HostTensor>, fetches?: Fetches): Promise<Record<string, HostTensor>>
   close(): Promise<void>
 }
+
+export type Fetches = readonly string[] | Record<string, HostTensor | null>
 
 type Ort = typeof import('onnxruntime-node')
 
@@ -62,18 +72,19 @@ type Ort = typeof import('onnxruntime-node')
 export async function openSession(model: string | Model | Uint8Array, options: SessionOptions = {}): Promise<Session> {
   const ort = (await import('onnxruntime-node')) as Ort
   const device = await resolveDevice(options.device ?? 'cpu')
+  const frugal = options.frugal || options.lean
   const settings: InferenceSession.SessionOptions = {
     executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
     graphOptimizationLevel: options.optimization ?? 'all',
     intraOpNumThreads: options.threads ?? 0,
+    ...(frugal && { enableCpuMemArena: false, enableMemPattern: false }),
     logSeverityLevel: 3,
-    enableCpuMemArena: !options.lean,
     ...(options.profile && { enableProfiling: true, profileFilePrefix: options.profile }),
     extra: {
       session: {
         set_denormal_as_zero: '1', // Adam's moments decay into denormals, which are a hundred times slower
         ...(options.folder && { model_external_initializers_file_folder_path: options.folder }),
-        ...(options.lean && { disable_prepacking: '1' }),
+        ...(frugal && { disable_prepacking: '1' }),
         ...(options.spin === false && { intra_op: { allow_spinning: '0' } }),
       },
       // These two would make a copy in single precision of every weight that is cast.
@@ -92,7 +103,7 @@ export async function openSession(model: string | Model | Uint8Array, options: S
     outputs: session.outputNames,
     async run(feeds, fetches) {
       const given = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, toOrt(ort, tensor)]))
-      const made = await (fetches ? session.run(given, fetches as string[]) : session.run(given))
+      const made = await (fetches ? session.run(given, intoOrt(ort, fetches)) : session.run(given))
       return Object.fromEntries(Object.entries(made).map(([name, tensor]) => [name, fromOrt(tensor)]))
     },
     close: () => session.release(),
@@ -101,6 +112,10 @@ export async function openSession(model: string | Model | Uint8Array, options: S
 
 const toOrt = (ort: Ort, { dtype, shape, data }: HostTensor) =>
   new ort.Tensor(dtype as 'float32', data as Float32Array, shape)
+const intoOrt = (ort: Ort, fetches: Fetches) =>
+  Array.isArray(fetches)
+    ? (fetches as string[])
+    : Object.fromEntries(Object.entries(fetches).map(([name, tensor]) => [name, tensor && toOrt(ort, tensor)]))
 const fromOrt = (tensor: OrtTensor): HostTensor => ({
   dtype: tensor.type as DType,
   shape: [...tensor.dims],

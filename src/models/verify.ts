@@ -4,13 +4,12 @@
  * processor a tower gets noise for pixels; one that wants more than pixels is then opened only.
  */
 
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { type Graph, type Model, sizeOf } from '../graph/ir.ts'
 import { type HostTensor, openSession } from '../graph/session.ts'
 import { stream } from '../random.ts'
 import type { ModelFolder } from './folder.ts'
 import { openPictures, type Vision } from './pictures/pictures.ts'
+import { hasProcessor } from './pictures/processor.ts'
 import { runInSegments } from './segments.ts'
 
 /** A model's graphs, and where their weights lie. */
@@ -61,7 +60,7 @@ const KNOWN = /^(input_ids|inputs_embeds|attention_mask|position_ids|pixel_value
 
 /** A square of noise, as the folder's processor gives it to the vision graph; empty where it has no processor. */
 export async function noisePicture(folder: ModelFolder): Promise<Vision> {
-  if (folder.kind === 'lm' || !existsSync(join(folder.path, 'preprocessor_config.json'))) return {}
+  if (folder.kind === 'lm' || !(await hasProcessor(folder.path))) return {}
   const { default: sharp } = await import('sharp')
   const next = stream(0, 'verify', 'picture')
   const pixels = Uint8Array.from({ length: 3 * SIDE * SIDE }, () => 256 * next())

@@ -3,6 +3,7 @@
  * to the trainer, which knows nothing of the method.
  */
 import { existsSync } from 'node:fs'
+import { freemem } from 'node:os'
 import { UserError } from '../errors.ts'
 import type { Format } from '../io/formats.ts'
 import { loadImage } from '../io/images.ts'
@@ -11,7 +12,7 @@ import { exit } from '../io/stage.ts'
 import type { ModelFolder } from '../models/folder.ts'
 import { Dataset } from '../train/dataset.ts'
 import { exampleOf, type Skipped } from '../train/rows.ts'
-import { type TrainOptions, train } from '../train/train.ts'
+import { dryRun, type TrainOptions, train } from '../train/train.ts'
 import { exampleOf as ownForm, tokenWeights } from './objective.ts'
 import { promptsFor } from './prompts.ts'
 
@@ -23,6 +24,7 @@ export interface TrainFlags extends Omit<TrainOptions, 'weigh' | 'microTokens'> 
   input: string
   from?: Format
   model: string
+  dtype?: string
   /** Where pictures' paths start from; the input's folder where absent. */
   images?: string
   allowRemote: boolean
@@ -30,13 +32,16 @@ export interface TrainFlags extends Omit<TrainOptions, 'weigh' | 'microTokens'> 
   limit?: number
   /** Tokens of an example at most. */
   maxLength: number
+  /** Only say what memory it will take, of this many GiB (what is free, where absent). */
+  dryRun: boolean
+  memory?: number
 }
 
 /** Runs the stage. @returns the exit code */
 export async function runTrain(flags: TrainFlags): Promise<number> {
   const { output, resume, quiet } = flags
   const say = (line: string) => quiet || process.stderr.write(`${line}\n`)
-  if (existsSync(output)) {
+  if (existsSync(output) && !flags.dryRun) {
     if (!resume) throw new UserError(`${output}: exists already. Choose another folder, or remove it`, 2)
     say(`${output} is complete: nothing to resume`)
     return exit.done
@@ -51,12 +56,19 @@ export async function runTrain(flags: TrainFlags): Promise<number> {
   try {
     const { openFolder } = await import('../models/folder.ts')
     const { resolveDevice, silenceDevice } = await import('../graph/session.ts')
+    const { openPolicy } = await import('../train/policy.ts')
     if (quiet) silenceDevice()
-    const folder = await openFolder(flags.model)
+    const folder = await openFolder(flags.model, { dtype: flags.dtype })
+    await openPolicy(folder, { trainVision: flags.trainVision, lora: flags.lora && { ...flags.lora, seed: 0 } }) // what cannot be trained is told at once
     const data = await readData(flags, folder, say)
     const device = await resolveDevice(flags.device)
     const microTokens = flags.microTokens ?? MICRO_TOKENS[device]
     const options = { ...flags, device, microTokens, weigh: tokenWeights }
+    if (flags.dryRun) {
+      const limit = flags.memory ? flags.memory * 2 ** 30 : freemem()
+      for (const line of await dryRun(folder, data, options, limit)) process.stdout.write(`${line}\n`)
+      return exit.done
+    }
     if (await train(folder, data, options, () => stopped !== undefined)) return exit.done
     say(`sophia train: interrupted; ${output}.part holds what is done: go on with --resume`)
     return stopped === 'SIGTERM' ? 143 : exit.interrupted

@@ -20,6 +20,8 @@ export interface Pace {
   correction1: string
   /** √(1 − β₂ᵗ) */
   correction2: string
+  /** Weight decay: that of the settings, or 0. */
+  decay: string
 }
 
 /** The numbers that `Pace` names, for step `t` = 1, 2, … */
@@ -44,7 +46,6 @@ export function clipFactor(g: Graph, norm: string, clip: number): string {
  *
  * @param state the tensor, its gradient (not yet clipped) and its two moments, all of one shape
  * @param factor what the gradient is multiplied by
- * @param decays false for biases and norms
  * @returns the tensor and the moments after the step
  */
 export function adamwStep(
@@ -52,8 +53,7 @@ export function adamwStep(
   state: { weight: string; gradient: string; first: string; second: string },
   factor: string,
   pace: Pace,
-  { betas: [beta1, beta2], epsilon, weightDecay }: AdamW,
-  decays: boolean,
+  { betas: [beta1, beta2], epsilon }: AdamW,
 ): { weight: string; first: string; second: string } {
   const mul = (a: string, b: string) => g.op('Mul', [a, b])
   const gradient = mul(state.gradient, factor)
@@ -62,7 +62,7 @@ export function adamwStep(
   const second = g.op('Add', [mul(state.second, g.scalar(beta2)), square])
   const scale = g.op('Add', [g.op('Div', [g.op('Sqrt', [second]), pace.correction2]), g.scalar(epsilon)])
   const change = mul(g.op('Div', [first, scale]), g.op('Div', [pace.lr, pace.correction1]))
-  const keep = g.op('Sub', [g.scalar(1), mul(pace.lr, g.scalar(weightDecay))])
-  const weight = g.op('Sub', [decays && weightDecay > 0 ? mul(state.weight, keep) : state.weight, change])
+  const keep = g.op('Sub', [g.scalar(1), mul(pace.lr, pace.decay)])
+  const weight = g.op('Sub', [mul(state.weight, keep), change])
   return { weight, first, second }
 }

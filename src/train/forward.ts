@@ -3,10 +3,12 @@
  * the positions that are learnt → weighted negative log-likelihood.
  */
 
+import { attentionInBlocks } from '../autodiff/attention.ts'
+import { recompute, recomputeActivations } from '../autodiff/recompute.ts'
+import { UserError } from '../errors.ts'
 import { inline } from '../graph/inline.ts'
-import type { Graph, Node } from '../graph/ir.ts'
-import { Graph as NewGraph } from '../graph/ir.ts'
-import { prune } from '../graph/prune.ts'
+import type { Graph } from '../graph/ir.ts'
+import { embedded, learntLogits, logprobs } from './head.ts'
 import type { Micro } from './micro.ts'
 
 /** A model folder's graphs, by file name without ending. A text-only model is `model` alone. */
@@ -17,8 +19,33 @@ export interface Parts {
   model?: Graph
 }
 
+/** How activations are made to fit into memory. */
+export interface Fit {
+  /** Queries in a block of attention, given the number of heads; all are worked on at once where absent. */
+  queries?: (heads: number) => number
+  /** Only each layer's input is kept for the backward pass. */
+  recompute?: boolean
+  /** Rows in a block of the likelihood; as many as the vocabulary's size lets where absent. */
+  rows?: number
+}
+
+export interface Likelihood {
+  loss: string
+  logprob: string
+}
+
+/** Floats of a block's scores, all heads together, and queries that it has at least and at most. */
+const [SCORES, FEWEST, MOST] = [1 << 23, 32, 512]
+
+/** Sequences up to this length go through attention at once. */
+const SHORT = 512
+
+/** What suits sequences of up to `length` tokens. */
+export const queriesFor = (length: number): Fit['queries'] =>
+  length <= SHORT ? undefined : heads => Math.min(MOST, Math.max(FEWEST, Math.floor(SCORES / (heads * length))))
+
 /** Appends the forward pass to `body`. Weights are found by name on the outermost graph, or put there. */
-export function forward(body: Graph, parts: Parts, micro: Micro): { loss: string; logprob: string } {
+export function forward(body: Graph, parts: Parts, micro: Micro, fit: Fit = {}): Likelihood {
   const decoder = parts.decoder_model_merged ?? parts.model
   if (!decoder) throw new Error('a model folder without decoder_model_merged or model graph')
   const { rows, length } = micro
@@ -38,8 +65,16 @@ export function forward(body: Graph, parts: Parts, micro: Micro): { loss: string
     const empty = body.op('Concat', [rows, body.ints([heads, 0, size])], { axis: 0 })
     bindings[name] = body.op('ConstantOfShape', [empty]) // (B, KV, 0, Dh)
   }
-  const { logits } = inline(body, learntLogits(decoder), bindings, 'policy/')
-  return likelihood(body, logits, micro)
+  const policy = learntLogits(decoder)
+  const made = inline(body, policy, bindings, 'policy/')
+  const [logits, hidden] = policy.outputs.map(output => made[output]) as [string, string?]
+  const start = bindings.inputs_embeds ?? embedded(body, micro.ids)
+  const end = hidden ?? logits
+  if (start && fit.queries) attentionInBlocks(body, start, end, fit.queries)
+  if (start && !fit.recompute) recomputeActivations(body, start, end)
+  if (fit.recompute && !(start && recompute(body, start, end)))
+    throw new UserError('--recompute: no layers were found in the decoder. Leave it out')
+  return likelihood(body, logits, hidden, micro, fit.rows)
 }
 
 /** inputs_embeds (B, T, D), pictures' features in the places that the ids keep for them. */
@@ -58,46 +93,17 @@ function embeddings(body: Graph, { embed_tokens, vision_encoder }: Parts, micro:
   return body.op('Reshape', [merged, body.op('Shape', [text])])
 }
 
-/**
- * The decoder with logits (R, V) of the positions in a new input `learnt_positions` (R,) only. The rows are picked
- * before the product with the head where the graph ends in one, which saves its work on the prompt; else after.
- */
-export function learntLogits(decoder: Graph): Graph {
-  const output = decoder.outputs.includes('logits') ? 'logits' : decoder.outputs[0]
-  const head = headOf(decoder, output)
-  const result = new NewGraph(decoder.name)
-  for (const input of decoder.inputs) result.input(input, decoder.type(input).dtype, decoder.shape(input)!)
-  const picks = result.input('learnt_positions', 'int64', ['R'])
-  for (const [name, tensor] of decoder.initializers) result.weight(name, tensor)
-  for (const [name, integers] of decoder.known) result.known.set(name, integers)
-  const pick = (value: string) => {
-    const width = Number(result.shape(value)!.at(-1))
-    return result.op('Gather', [result.op('Reshape', [value, result.ints([-1, width])]), picks])
-  }
-  for (const node of decoder.nodes) {
-    if (node === head) result.add({ ...node, inputs: [pick(node.inputs[0]), node.inputs[1]] })
-    else result.add(node)
-  }
-  result.output(head ? output : pick(output), 'logits')
-  prune(result)
-  return result
-}
-
-/** The MatMul that makes `output`, seen through operators that work on each row alone. */
-function headOf(graph: Graph, output: string): Node | undefined {
-  const makers = graph.producers()
-  let node = makers.get(output)
-  while (node && (node.op === 'Identity' || node.op === 'Cast')) node = makers.get(node.inputs[0])
-  const fits =
-    node?.op === 'MatMul' && graph.shape(node.inputs[0])?.length === 3 && graph.shape(node.inputs[1])?.length === 2
-  return fits ? node : undefined
-}
-
 /** logits (R, V) → loss Σ −w·log π(label) and logprob Σ log π(label), scalars. */
-function likelihood(body: Graph, logits: string, { labels, weights }: Micro): { loss: string; logprob: string } {
-  const logs = body.op('LogSoftmax', [logits], { axis: -1 })
-  const picked = body.op('GatherElements', [logs, body.op('Unsqueeze', [labels, body.ints([1])])], { axis: 1 })
-  const each = body.op('Squeeze', [picked, body.ints([1])]) // (R,)
-  const loss = body.op('Neg', [body.op('ReduceSum', [body.op('Mul', [each, weights])], { keepdims: 0 })])
+function likelihood(
+  body: Graph,
+  logits: string,
+  hidden: string | undefined,
+  { labels, weights }: Micro,
+  rows?: number,
+): Likelihood {
+  const each = logprobs(body, logits, hidden, labels, rows) // (R, 1)
+  // A product, for its gradient asks for no sizes of `each`: it is known before `each` is, and one pass is enough.
+  const row = body.op('Unsqueeze', [weights, body.ints([0])]) // (1, R)
+  const loss = body.op('Neg', [body.op('Squeeze', [body.op('MatMul', [row, each]), body.ints([0, 1])])])
   return { loss, logprob: body.op('ReduceSum', [each], { keepdims: 0 }) }
 }

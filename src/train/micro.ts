@@ -79,16 +79,28 @@ export function declare(outer: Graph, reading: Reading): void {
   outer.input('micro.places', 'int64', ['all places'])
 }
 
-/** Cuts micro-batch number `index` (int64 scalar) out of the flat inputs, inside the Loop's body. */
-export function cut(body: Graph, index: string, reading: Reading): Micro {
+/** Sizes of a micro-batch: sequences, their padded length, learnt tokens, pictures. */
+export interface Sizes {
+  rows: number
+  length: number
+  targets: number
+  images: number
+}
+
+/**
+ * Cuts micro-batch number `index` (int64 scalar) out of the flat inputs. `sizes` are written into the shapes where they
+ * are given, for a graph that is looked at and not run.
+ */
+export function cut(body: Graph, index: string, reading: Reading, sizes?: Sizes): Micro {
   const { eyes, axes } = reading
   const columns = columnsOf(reading)
   const row = body.op('Gather', ['micro.table', index]) // (columns,)
   const parts = body.many('Split', [row], columns.length, { axis: 0, num_outputs: columns.length })
   const at = (column: string) => parts[columns.indexOf(column)]
   // Sizes get names, so that shapes that are equal are known to be.
-  body.known.set(at('rows'), ['B'])
-  body.known.set(at('length'), ['T'])
+  body.known.set(at('rows'), [sizes?.rows ?? 'B'])
+  body.known.set(at('length'), [sizes?.length ?? 'T'])
+  const all = sizes ? sizes.rows * sizes.length : 'B*T'
   const piece = (flat: string, start: string, end: string, shape: Dim[], axis = 0) => {
     const value = body.op('Slice', [flat, start, end, body.ints([axis])])
     body.types.set(value, { dtype: body.type(flat).dtype, shape })
@@ -96,16 +108,18 @@ export function cut(body: Graph, index: string, reading: Reading): Micro {
   }
   const [rows, length] = [at('rows'), at('length')]
   const end = body.op('Add', [at('ids'), body.op('Mul', [rows, length])])
-  const flat = piece('micro.ids', at('ids'), end, ['B*T'])
+  const flat = piece('micro.ids', at('ids'), end, [all])
   const ids = body.op('Reshape', [flat, body.op('Concat', [rows, length], { axis: 0 })])
   const positions = () =>
     body.op('Reshape', [
-      piece('micro.axes', at('ids'), end, [axes!, 'B*T'], 1),
+      piece('micro.axes', at('ids'), end, [axes!, all], 1),
       body.op('Concat', [body.ints([axes!]), rows, length], { axis: 0 }),
     ])
-  const seen = ({ name, shape }: Eyes['inputs'][number]) =>
-    [name, piece(`micro.${name}`, at(name), at(`${name}End`), [`some ${name}`, ...shape.slice(1)])] as const
-  const target = (name: string) => piece(name, at('targets'), at('targetsEnd'), ['R'])
+  const seen = ({ name, shape }: Eyes['inputs'][number]) => {
+    const count = sizes ? sizes.images * eyes!.blank[name].shape[0] : `some ${name}`
+    return [name, piece(`micro.${name}`, at(name), at(`${name}End`), [count, ...shape.slice(1)])] as const
+  }
+  const target = (name: string) => piece(name, at('targets'), at('targetsEnd'), [sizes?.targets ?? 'R'])
   return {
     ids,
     rows,

@@ -11,12 +11,15 @@ import type { ModelFolder } from '../models/folder.ts'
 import { microBatches, stepsPerEpoch } from './batches.ts'
 import { loadCheckpoint, runFolder, type Settings, saveCheckpoint } from './checkpoint.ts'
 import type { Dataset } from './dataset.ts'
+import { describe, forecast, inGiB, longestThatFits } from './forecast.ts'
+import { type Fit, queriesFor } from './forward.ts'
 import { openLog, startNews } from './log.ts'
 import { openPolicy, type Policy, startingWeights } from './policy.ts'
-import { saveModel } from './result.ts'
+import { mergeable, saveModel } from './result.ts'
 import { learningRate } from './schedule.ts'
 import { buildStep } from './step.ts'
-import { freshState, Trainer } from './trainer.ts'
+import { freshState, type State, Trainer } from './trainer.ts'
+import { verifySaved } from './verify.ts'
 import { Watch } from './watch.ts'
 
 export interface TrainOptions {
@@ -36,6 +39,8 @@ export interface TrainOptions {
   microTokens: number
   trainVision: boolean
   lora?: { rank: number; alpha: number }
+  /** Keep only each layer's input for the backward pass, and work the layer out again there. */
+  recompute: boolean
   seed: number
   /** Steps from checkpoint to checkpoint. */
   saveEvery: number
@@ -78,7 +83,7 @@ export async function train(
   const state = saved?.state ?? freshState(policy.trained, await startingWeights(policy.trained, folder))
   const watch = new Watch(saved?.watch)
   const profile = options.profile ? openProfile() : undefined
-  const trainer = await openTrainer(folder, policy, state, options, profile?.prefix)
+  const trainer = await openTrainer(folder, policy, state, options, fitOf(options, data), profile?.prefix)
   const log = openLog(options.log, state.step)
   const news = startNews(steps, quiet)
   const save = () => saveCheckpoint(run, { state, watch: watch.state }, settings)
@@ -118,15 +123,72 @@ export async function train(
       }
       if (state.step % saveEvery === 0 && state.step < steps) await save()
     }
-    await saveModel(folder, `${run}/model`, policy, state.weights, options.lora)
   } finally {
     await log.close()
     await trainer.close()
     if (profile) process.stderr.write(profile.table())
   }
+  // Only now, when the session has given its memory back.
+  await saveModel(folder, `${run}/model`, policy, state.weights, options.lora)
+  if (!quiet && !mergeable(policy.adapters)) process.stderr.write(adapterAlone(folder, output))
+  await verifyRun(folder, data, policy, state, options)
   renameSync(`${run}/model`, output)
   rmSync(run, { recursive: true, force: true })
   return true
+}
+
+/** Holds what was saved against what was trained, on the shortest row. */
+async function verifyRun(folder: ModelFolder, data: Dataset, policy: Policy, state: State, options: TrainOptions) {
+  const { output, lora, device, threads } = options
+  const model = `${runFolder(output)}/model`
+  const shortest = data.lengths.reduce((best, length, i, all) => (length < all[best] ? i : best), 0)
+  const [[sequence]] = await data.batch([[shortest]], [1])
+  const saved = {
+    ...(mergeable(policy.adapters) && { model }),
+    ...(lora && { adapter: `${model}/adapter` }),
+  }
+  const how = { fit: fitOf(options, data), session: { device, threads } }
+  await verifySaved(saved, folder, policy, state.weights, sequence, how)
+}
+
+/** Prints what memory the costliest micro-batch of the first pass will take, and how long a sequence may be. */
+export async function dryRun(
+  folder: ModelFolder,
+  data: Dataset,
+  options: TrainOptions,
+  limit: number,
+): Promise<string[]> {
+  const { batchSize, microTokens, seed, recompute } = options
+  const lora = options.lora && { ...options.lora, seed }
+  const policy = await openPolicy(folder, { trainVision: options.trainVision, lora })
+  const sizes = { lengths: data.lengths, images: data.images }
+  let worst: number[] = []
+  const width = (micro: number[]) => micro.length * (data.entries[micro[0]]?.ids.length ?? 0)
+  for (let step = 1; step <= stepsPerEpoch(data.entries.length, batchSize); step++)
+    for (const micro of microBatches(step, sizes, { batchSize, microTokens, seed })) if (width(micro) > width(worst)) worst = micro // biome-ignore format: one thought
+  const entries = worst.map(index => data.entries[index])
+  const sum = (of: (entry: (typeof entries)[0]) => number) => entries.reduce((total, entry) => total + of(entry), 0)
+  const batch = {
+    rows: entries.length,
+    length: entries[0].ids.length,
+    targets: sum(({ targets }) => targets),
+    images: Math.max(
+      1,
+      sum(({ images }) => images.length),
+    ),
+  }
+  const longest = Math.max(...data.lengths)
+  const fits = longestThatFits(policy, recompute, limit)
+  return [
+    `micro-batch of ${batch.rows} × ${batch.length} tokens, ${batch.targets} learnt`,
+    ...describe(forecast(policy, recompute, longest, batch)),
+    `longest sequence that fits in ${inGiB(limit)} GiB${' '.repeat(9)}${fits.toLocaleString('en')} tokens`,
+  ]
+}
+
+const fitOf = ({ recompute }: TrainOptions, data: Dataset): Fit => {
+  const longest = data.lengths.reduce((a, b) => Math.max(a, b), 0)
+  return { recompute, queries: queriesFor(longest) }
 }
 
 async function openTrainer(
@@ -134,13 +196,14 @@ async function openTrainer(
   policy: Policy,
   state: Trainer['state'],
   options: TrainOptions,
+  fit: Fit,
   profile?: string,
 ) {
   const { betas, weightDecay, clip, device, threads } = options
-  const adamw = { betas, weightDecay, clip, epsilon: 1e-8 }
-  const graph = buildStep(policy.parts, policy.trained, { ...adamw, reading: policy.reading })
-  const session = { device, threads, folder: folder.onnx, profile }
-  return Trainer.open(graph, policy.trained, state, { betas, reading: policy.reading }, session)
+  const { reading } = policy
+  const update = { betas, weightDecay, clip, epsilon: 1e-8, reading, loop: device !== 'cpu' }
+  const graph = buildStep(policy.parts, policy.trained, { loop: update.loop, fit, reading })
+  return Trainer.open(graph, policy.trained, state, update, { device, threads, folder: folder.onnx, profile })
 }
 
 /** What the weights depend on. Threads and device are left out: they change the last digits only. */
@@ -149,8 +212,12 @@ function settingsOf(options: TrainOptions, folder: ModelFolder, data: Dataset): 
   const { lora, trainVision, seed } = options
   const rates = { lr, lrFloor, warmup, weightDecay, betas, clip }
   const order = { batchSize, epochs, maxSteps, microTokens, seed }
-  return { model: folder.path, rows: data.fingerprint(), ...rates, ...order, lora, trainVision }
+  return { model: folder.path, dtype: folder.dtype, rows: data.fingerprint(), ...rates, ...order, lora, trainVision }
 }
+
+const adapterAlone = ({ path, dtype }: ModelFolder, output: string) =>
+  `train: weights of four bits cannot take an adapter in: ${output} holds the adapter alone. ` +
+  `Use it as --model ${path}${dtype ? ` --dtype ${dtype}` : ''} --adapter ${output}/adapter\n`
 
 const adviceOf = (run: string, there: boolean) =>
   `${there ? `${run} holds the last good checkpoint. ` : ''}Try a lower --lr, a longer --warmup or a lower --clip`

@@ -1,16 +1,16 @@
 /**
  * Holds what changes while training (weights, moments, how many steps were taken) and puts it through the step graph.
- * A step whose micro-batches would take more than a few seconds goes through in slices; the sums do not depend on how
- * it was sliced, so neither do the weights.
+ * On the CPU a run is a micro-batch. On a GPU a step whose micro-batches would take more than a few seconds goes through
+ * in slices; the sums do not depend on how it was sliced, so neither do the weights.
  */
 
 import type { Graph } from '../graph/ir.ts'
 import { modelOf } from '../graph/proto.ts'
 import type { HostTensor, Session, SessionOptions } from '../graph/session.ts'
 import { openSession } from '../graph/session.ts'
-import { corrections } from './adamw.ts'
 import { lay, type Reading, type Sequence } from './micro.ts'
 import type { Trained } from './step.ts'
+import { type UpdateOptions, Updater } from './update.ts'
 
 export type Tensors = Map<string, HostTensor>
 
@@ -37,9 +37,11 @@ export interface StepResult {
   padded: number
 }
 
-export interface TrainerOptions {
-  betas: [number, number]
-  reading: Reading
+export interface TrainerOptions extends UpdateOptions {
+  /** How the model reads; text alone where absent. */
+  reading?: Reading
+  /** Whether the graph goes over several micro-batches a run. */
+  loop?: boolean
 }
 
 /** Seconds that one run should not much exceed. */
@@ -54,6 +56,9 @@ export class Trainer {
     private readonly trained: Trained[],
     private readonly options: TrainerOptions,
     private readonly session: Session,
+    private readonly updater: Updater,
+    /** Gradients of the step so far. */
+    private readonly sums: Tensors,
   ) {}
 
   static async open(
@@ -63,7 +68,10 @@ export class Trainer {
     options: TrainerOptions,
     session: SessionOptions,
   ): Promise<Trainer> {
-    return new Trainer(state, trained, options, await openSession(modelOf(graph), session))
+    const updater = await Updater.open(options, session.folder ?? '', session.threads)
+    const sums = new Map(trained.map(({ name, start }) => [name, zeros(start.shape)]))
+    const opened = await openSession(modelOf(graph), { frugal: true, ...session })
+    return new Trainer(state, trained, options, opened, updater, sums)
   }
 
   /**
@@ -72,30 +80,22 @@ export class Trainer {
    * @param stop asked between runs; undefined comes back, and nothing has changed, where it says so
    */
   async step(micro: Sequence[][], lr: number, stop = () => false): Promise<StepResult | undefined> {
-    const { trained, state } = this
-    const t = state.step + 1
-    const { correction1, correction2 } = corrections(this.options.betas, t)
+    const { trained, state, sums } = this
     const total = { loss: 0, logprob: 0, targets: 0, tokens: 0, padded: 0 }
-    let sums: Record<string, HostTensor> = Object.fromEntries(
-      trained.map(({ name, start }) => [`sum/${name}`, zeros(start.shape.map(() => 1))]),
-    )
+    for (const { data } of sums.values()) (data as Float32Array).fill(0)
+    const into: Record<string, HostTensor | null> = { loss: null, logprob: null, norm: null }
+    for (const { name } of trained) into[`next/sum/${name}`] = sums.get(name)!
     for (let from = 0; from < micro.length; ) {
       const to = this.slice(micro, from)
       const last = to === micro.length
-      const { feeds, targets, tokens, padded } = lay(micro.slice(from, to), this.options.reading)
-      Object.assign(feeds, sums, {
-        last: { dtype: 'bool', shape: [], data: Uint8Array.of(last ? 1 : 0) },
-        lr: scalar(lr),
-        correction1: scalar(correction1),
-        correction2: scalar(correction2),
-      })
+      const { feeds, targets, tokens, padded } = lay(micro.slice(from, to), this.options.reading ?? {})
+      feeds.last = { dtype: 'bool', shape: [], data: Uint8Array.of(last ? 1 : 0) }
       for (const { name } of trained) {
         feeds[name] = state.weights.get(name)!
-        feeds[`first/${name}`] = state.first.get(name)!
-        feeds[`second/${name}`] = state.second.get(name)!
+        feeds[`sum/${name}`] = sums.get(name)!
       }
       const started = performance.now()
-      const made = await this.session.run(feeds, this.fetches(last))
+      const made = await this.session.run(feeds, into)
       this.speed = padded / ((performance.now() - started) / 1000)
       total.loss += Number(made.loss.data[0])
       total.logprob += Number(made.logprob.data[0])
@@ -103,28 +103,32 @@ export class Trainer {
       total.tokens += tokens
       total.padded += padded
       from = to
-      if (last) return this.settle(made, total)
-      sums = Object.fromEntries(trained.map(({ name }) => [`sum/${name}`, made[`next/sum/${name}`]]))
+      if (last) return this.settle(Number(made.norm.data[0]), lr, total)
       await new Promise(setImmediate) // lets a signal be heard
       if (stop()) return undefined
     }
     throw new Error('a step without micro-batches')
   }
 
-  close(): Promise<void> {
-    return this.session.close()
+  async close(): Promise<void> {
+    await this.updater.close()
+    await this.session.close()
   }
 
-  private settle(made: Record<string, HostTensor>, total: Omit<StepResult, 'gradNorm' | 'drift'>): StepResult {
-    const gradNorm = Number(made.norm.data[0])
-    const drift = Number(made.drift.data[0])
+  private async settle(gradNorm: number, lr: number, total: Omit<StepResult, 'gradNorm' | 'drift'>) {
+    const { state, sums } = this
+    let drift = Number.NaN
     if (Number.isFinite(total.loss) && Number.isFinite(gradNorm)) {
-      for (const { name } of this.trained) {
-        this.state.weights.set(name, made[`next/${name}`])
-        this.state.first.set(name, made[`next/first/${name}`])
-        this.state.second.set(name, made[`next/second/${name}`])
-      }
-      this.state.step++
+      const floats = (tensors: Tensors, name: string) => tensors.get(name)!.data as Float32Array
+      const slots = this.trained.map(each => ({
+        ...each,
+        weight: floats(state.weights, each.name),
+        gradient: floats(sums, each.name),
+        first: floats(state.first, each.name),
+        second: floats(state.second, each.name),
+      }))
+      drift = await this.updater.step(state.step + 1, lr, gradNorm, slots)
+      state.step++
     }
     return { ...total, logprob: total.logprob / total.targets, gradNorm, drift }
   }
@@ -132,20 +136,15 @@ export class Trainer {
   /** How far a run that starts at micro-batch `from` goes. */
   private slice(micro: Sequence[][], from: number): number {
     let to = from + 1
+    if (!this.options.loop) return to
     const size = (batch: Sequence[]) => batch.length * batch[0].ids.length
     const budget = this.speed * PATIENCE
     for (let sum = size(micro[from]); to < micro.length && sum + size(micro[to]) <= budget; to++) sum += size(micro[to])
     return to
   }
-
-  private fetches(last: boolean): string[] {
-    const each = last ? ['next/', 'next/first/', 'next/second/'] : ['next/sum/']
-    const tensors = this.trained.flatMap(({ name }) => each.map(kind => kind + name))
-    return [...tensors, 'loss', 'logprob', ...(last ? ['norm', 'drift'] : [])]
-  }
 }
 
-/** A state before the first step. */
+/** A state before the first step, whose tensors are changed in place from then on. */
 export function freshState(trained: Trained[], weights: Tensors): State {
   const moments = () => new Map(trained.map(({ name, start }) => [name, zeros(start.shape)]))
   return { step: 0, weights, first: moments(), second: moments() }
@@ -156,4 +155,3 @@ export const zeros = (shape: number[]): HostTensor => ({
   shape,
   data: new Float32Array(shape.reduce((a, b) => a * b, 1)),
 })
-const scalar = (value: number): HostTensor => ({ dtype: 'float32', shape: [], data: Float32Array.of(value) })

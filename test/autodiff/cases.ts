@@ -1,5 +1,6 @@
 /** The cases of each rule: shapes with and without broadcasting, batch axes, negative axes, every attribute it reads. */
 
+import { blocksNode, type Entry, outline } from '../../src/autodiff/blocks.ts'
 import { float, type Graph } from '../../src/graph/ir.ts'
 import { any, bools, type Case, distinct, fixed, type Input, ints, nonzero, positive } from './check.ts'
 
@@ -15,6 +16,29 @@ const broadcasting = (a: typeof any, b: typeof any = a): Case[] => [
   on(a(1, 1), b(2, 1)),
   on(a(), b(2, 3)),
 ]
+/** `make` of x as a part that is worked off in blocks, and something after it on which its gradient depends, unless `last`. */
+const inBlocks = (inputs: Input[], entries: Omit<Entry, 'value'>[], size: number, axis: number, make: (g: Graph, x: string[]) => string[], last = false): Case => ({
+  inputs,
+  build: (g, x) => {
+    const before = g.nodes.length
+    const made = make(g, x)
+    const nodes = g.nodes.splice(before)
+    const part = outline(g, 'part', nodes, x, made)
+    g.add(blocksNode('part', made, { part, size, axis, unit: 1, entries: entries.map((entry, i) => ({ value: x[i], ...entry })) }))
+    return last ? made : made.map(value => g.op('Mul', [value, value]))
+  },
+}) // biome-ignore format: one thought
+const attended = (g: Graph, [q, k, v, bias]: string[]) => {
+  const scores = g.op('Add', [g.op('MatMul', [q, g.op('Transpose', [k], { perm: [0, 2, 1] })]), bias])
+  return [g.op('MatMul', [g.op('Softmax', [scores], { axis: -1 }), v])]
+}
+const causal = (n: number) => fixed({ ...any(n, n), draw: (_, i) => (i % n > Math.floor(i / n) ? -1e9 : 0) })
+const picked = (g: Graph, [x, labels]: string[]) =>
+  g.op('GatherElements', [g.op('LogSoftmax', [x], { axis: -1 }), labels], { axis: 1 })
+const classified = (g: Graph, [x, w, labels]: string[]) => {
+  const logs = g.op('LogSoftmax', [g.op('MatMul', [x, g.op('Transpose', [w], { perm: [1, 0] })])], { axis: -1 })
+  return [g.op('GatherElements', [logs, labels], { axis: 1 })]
+}
 /** A case whose last inputs are int64 constants of the graph. */
 const withInts = (op: string, inputs: Input[], constants: number[][], attrs: Case['attrs'] = {}): Case => ({
   inputs,
@@ -25,12 +49,36 @@ const reductions = (op: string, a: typeof any = any): Case[] => [
   withInts(op, [a(2, 3, 4)], [[-1, 0]], { keepdims: 0 }),
   withInts(op, [a(2, 3)], [], { keepdims: 0 }),
 ]
+/** x (…, K) by packed weights (N, K), as ONNX Runtime's quantizers lay them; bytes are drawn, so are zero points. */
+const packed = (K: number, { bits = 4, zeros = false, bias = false, N = 6, block = 16 } = {}): Case => ({
+  inputs: [any(2, 3, K)],
+  build: (g, [x]) => {
+    const blocks = Math.ceil(K / block)
+    const bytes = (...shape: number[]) => {
+      const data = Uint8Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => (i * 89 + K) % 251)
+      return g.weight(g.fresh('bytes'), { dtype: 'uint8', shape, data })
+    }
+    const scales = g.floats(Array.from({ length: N * blocks }, (_, i) => (0.02 + 0.01 * (i % 5)) / (bits === 8 ? 16 : 1)), [N, blocks]) // biome-ignore format: one thought
+    const points = zeros ? bytes(N, Math.ceil((blocks * bits) / 8)) : ''
+    const added = bias ? ['', g.floats([1, 2, 3, 4, 5, 6], [N])] : []
+    return g.op('MatMulNBits', [x, bytes(N, blocks, (block * bits) / 8), scales, points, ...added], { K, N, bits, block_size: block }) // biome-ignore format: one thought
+  },
+})
 const constantly0 = [{ inputs: [nonzero(2, 3)] }]
 const scatter = (reduction: string) => ({ reduction })
 const multiple = (op: string, x: string[], count: number, attrs: Case['attrs'] = {}) => (g: Graph) => g.many(op, x, count, attrs) // biome-ignore format: one thought
 
 export const CASES: Record<string, Case[]> = {
+  MatMulNBits: [
+    packed(32),
+    packed(32, { zeros: true }),
+    packed(48, { zeros: true, bias: true }),
+    packed(40, { zeros: true }),
+    packed(64, { bits: 8, block: 32 }),
+    packed(64, { bits: 8, zeros: true, block: 32 }),
+  ],
   Identity: unary,
+  Dropout: unary,
   Cast: [{ inputs: [any(2, 3)], build: (g, [x]) => g.op('Cast', [g.op('Cast', [x], { to: 11 })], { to: 1 }) }],
   CastLike: [{ inputs: [any(2, 3)], build: (g, [x]) => g.op('CastLike', [x, g.scalar(1)]) }],
 
@@ -63,6 +111,7 @@ export const CASES: Record<string, Case[]> = {
   Ceil: [on({ ...any(2, 3), draw: u => 0.2 + 0.5 * u })],
   Round: [on({ ...any(2, 3), draw: u => 0.1 + 0.3 * u })],
   Relu: kinked,
+  LeakyRelu: [...kinked, { inputs: [nonzero(2, 5)], attrs: { alpha: float(0.3) } }],
   Softplus: unary,
   Tanh: unary,
   Sigmoid: unary,
@@ -138,7 +187,7 @@ export const CASES: Record<string, Case[]> = {
   ReduceMin: reductions('ReduceMin', distinct),
 
   Softmax: [on(any(2, 3, 4)), { inputs: [any(2, 3, 4)], attrs: { axis: 1 } }],
-  LogSoftmax: [on(any(2, 3, 4)), { inputs: [any(2, 3)], attrs: { axis: 0 } }],
+  LogSoftmax: [on(any(2, 3, 4)), { inputs: [any(2, 3)], attrs: { axis: 0 } }, { inputs: [any(3, 4), ints([1, 3, 1], [3, 1])], build: picked }],
   LayerNormalization: [
     { inputs: [any(2, 3, 4), any(4), any(4)], attrs: { axis: -1, epsilon: float(1e-3) } },
     { inputs: [any(2, 3, 4), any(3, 4)], attrs: { axis: 1 } },
@@ -163,5 +212,11 @@ export const CASES: Record<string, Case[]> = {
   ScatterElements: [
     { inputs: [any(2, 4), ints([1, 3, 0, 2], [2, 2]), any(2, 2)], attrs: { axis: 1 } },
     { inputs: [any(3, 2), ints([2, 2, 2, 0], [2, 2]), any(2, 2)], attrs: { ...scatter('add'), axis: 0 } },
+  ],
+
+  InBlocks: [
+    inBlocks([any(3, 4), any(4, 2)], [{}, {}], 0, 0, (g, [x, w]) => [g.op('Sin', [x]), g.op('Tanh', [g.op('MatMul', [g.op('Exp', [x]), w])])]),
+    ...[2, 3, 7, 99].map(size => inBlocks([any(2, 7, 4), any(2, 7, 4), any(2, 7, 3), causal(7)], [{ cut: 1 }, { prefix: 1 }, { prefix: 1 }, { cut: 0, prefix: 1 }], size, 1, attended)),
+    ...[false, true].map(last => inBlocks([any(5, 4), any(6, 4), ints([0, 5, 3, 3, 1], [5, 1])], [{ cut: 0 }, {}, { cut: 0 }], 2, 0, classified, last)),
   ],
 } // biome-ignore format: a table

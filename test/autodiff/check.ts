@@ -5,6 +5,7 @@
  */
 
 import * as assert from 'uvu/assert'
+import { lower } from '../../src/autodiff/blocks.ts'
 import { gradients } from '../../src/autodiff/reverse.ts'
 import { type Attribute, type DType, Graph } from '../../src/graph/ir.ts'
 import { modelOf } from '../../src/graph/proto.ts'
@@ -100,6 +101,7 @@ export async function check(label: string, op: string, { inputs, attrs, build, s
 async function opened(build: (graph: Graph) => string[]) {
   const graph = new Graph('check')
   for (const value of build(graph)) graph.output(value, graph.fresh('out'))
+  lower(graph)
   return openSession(modelOf(graph), { threads: 1, optimization: 'basic' })
 }
 

@@ -8,6 +8,9 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { attentionInBlocks } from '../../src/autodiff/attention.ts'
+import { lower } from '../../src/autodiff/blocks.ts'
+import { recompute, recomputeActivations } from '../../src/autodiff/recompute.ts'
 import { gradients } from '../../src/autodiff/reverse.ts'
 import { inline } from '../../src/graph/inline.ts'
 import { Graph, type Tensor } from '../../src/graph/ir.ts'
@@ -15,6 +18,7 @@ import { modelOf } from '../../src/graph/proto.ts'
 import { type HostTensor, openSession } from '../../src/graph/session.ts'
 import { buildGraphs } from '../../src/models/builders/index.ts'
 import { loadTensor, openCheckpoint } from '../../src/models/safetensors.ts'
+import { embedded } from '../../src/train/head.ts'
 
 const test = suite('autodiff: PyTorch')
 
@@ -62,42 +66,60 @@ const MODELS = {
   policy: ['policy', 'golden/policy'],
 }
 
-for (const [name, [folder, truth]] of Object.entries(MODELS)) {
-  test(`${name}: loss and the gradient of every tensor`, async () => {
-    const [golden, checkpoint] = [safetensors(`${truth}/golden`), await single(folder)]
-    const { train, gradients: sketches } = JSON.parse(fixture(`${truth}/golden.json`).toString())
-    const config = JSON.parse(fixture(`${folder}/config.json`).toString())
-    const parts = buildGraphs(config, (weight, shape) => ({ dtype: 'float32', shape, data: checkpoint[weight].bytes }))
-    const feeds = batch(golden, config.image_token_index)
-    const g = new Graph(name)
-    for (const [input, { dtype, shape }] of Object.entries(feeds)) g.input(input, dtype, shape.map((_, i) => `${input}.${i}`)) // biome-ignore format: one thought
-    g.types.set('picks', { dtype: 'int64', shape: ['R'] })
-    g.types.set('targets', { dtype: 'int64', shape: ['R', 1] })
-    const loss = likelihood(g, logits(g, parts))
-    g.output(loss, 'loss')
-    const known = (weight: string) => (sketches ? weight in sketches : `grad.${weight}` in golden)
-    const weights = Object.keys(checkpoint).filter(known)
-    assert.is(
-      weights.length,
-      Object.keys(checkpoint).length - (config.vision_config ? 2 : 0),
-      'all but the closing norm',
-    )
-    const found = gradients(g, loss, weights)
-    for (const weight of weights) g.output(found.get(weight)!, `grad.${weight}`)
-    const session = await openSession(modelOf(g), { threads: 1 })
-    const made = await session.run(feeds)
-    await session.close()
-    assert.ok(Math.abs(Number(made.loss.data[0]) - train.loss) < 1e-5)
-    for (const weight of weights) {
-      const gradient = made[`grad.${weight}`]
-      assert.equal(gradient.shape, checkpoint[weight].shape, weight)
-      const error = sketches
-        ? sketchedError(gradient, sketches[weight])
-        : relativeError(gradient, golden[`grad.${weight}`])
-      assert.ok(error < 1e-4, `${weight}: relative error ${error}`)
-    }
-  })
+const startOf = (g: Graph) => embedded(g) ?? g.nodes.findLast(({ op }) => op === 'ScatterND')!.outputs[0]
+const blocks = (g: Graph) => attentionInBlocks(g, startOf(g), 'loss', () => 3)
+const WAYS: Record<string, (g: Graph) => number[]> = {
+  'as it is': () => [],
+  'attention in blocks': g => [blocks(g)],
+  'activations recomputed': g => [recomputeActivations(g, startOf(g), 'loss')],
+  'layers recomputed': g => [recompute(g, startOf(g), 'loss')],
+  'attention in blocks, layers recomputed': g => [blocks(g), recompute(g, startOf(g), 'loss')],
 }
+
+for (const [name, [folder, truth]] of Object.entries(MODELS))
+  for (const [way, fit] of Object.entries(WAYS)) {
+    test(`${name}, ${way}: loss and the gradient of every tensor`, async () => {
+      const [golden, checkpoint] = [safetensors(`${truth}/golden`), await single(folder)]
+      const { train, gradients: sketches } = JSON.parse(fixture(`${truth}/golden.json`).toString())
+      const config = JSON.parse(fixture(`${folder}/config.json`).toString())
+      const parts = buildGraphs(config, (weight, shape) => ({
+        dtype: 'float32',
+        shape,
+        data: checkpoint[weight].bytes,
+      }))
+      const feeds = batch(golden, config.image_token_index)
+      const g = new Graph(name)
+      for (const [input, { dtype, shape }] of Object.entries(feeds)) g.input(input, dtype, shape.map((_, i) => `${input}.${i}`)) // biome-ignore format: one thought
+      g.types.set('picks', { dtype: 'int64', shape: ['R'] })
+      g.types.set('targets', { dtype: 'int64', shape: ['R', 1] })
+      const loss = likelihood(g, logits(g, parts))
+      g.output(loss, 'loss')
+      const known = (weight: string) => (sketches ? weight in sketches : `grad.${weight}` in golden)
+      const weights = Object.keys(checkpoint).filter(known)
+      assert.is(
+        weights.length,
+        Object.keys(checkpoint).length - (config.vision_config ? 2 : 0),
+        'all but the closing norm',
+      )
+      const layers = (config.text_config ?? config).num_hidden_layers
+      for (const found of fit(g)) assert.is(found, layers)
+      const found = gradients(g, loss, weights)
+      for (const weight of weights) g.output(found.get(weight)!, `grad.${weight}`)
+      lower(g)
+      const session = await openSession(modelOf(g), { threads: 1 })
+      const made = await session.run(feeds)
+      await session.close()
+      assert.ok(Math.abs(Number(made.loss.data[0]) - train.loss) < 1e-5)
+      for (const weight of weights) {
+        const gradient = made[`grad.${weight}`]
+        assert.equal(gradient.shape, checkpoint[weight].shape, weight)
+        const error = sketches
+          ? sketchedError(gradient, sketches[weight])
+          : relativeError(gradient, golden[`grad.${weight}`])
+        assert.ok(error < 1e-4, `${weight}: relative error ${error}`)
+      }
+    })
+  }
 
 /** The batch of case `train`, padded on the left; where the pictures' tokens and the learnt ones stand. */
 function batch(golden: Record<string, Read>, imageToken?: number): Record<string, HostTensor> {

@@ -61,7 +61,7 @@ const values = new Map(
   ]),
 )
 const before = performance.now()
-const graph = buildStep(parts, trained, settings)
+const graph = buildStep(parts, trained)
 const built = performance.now()
 const session = { device: flags.device as 'cpu', threads: Number(flags.threads), profile: flags.profile }
 const trainer = await Trainer.open(graph, trained, freshState(trained, values), settings, session)

@@ -6,6 +6,7 @@
 
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { lower } from '../../src/autodiff/blocks.ts'
 import { gradients } from '../../src/autodiff/reverse.ts'
 import { createGenerator } from '../../src/generate/index.ts'
 import { Graph } from '../../src/graph/ir.ts'
@@ -27,7 +28,8 @@ const ARCHITECTURES: Record<string, string> = {
   llava_onevision: 'llava_onevision',
   idefics3: 'idefics3',
   smolvlm: 'smolvlm',
-  internvl: 'internvl',
+  internvl: 'internvl', // a tower like InternViT-6B's
+  internvl_300m: 'internvl_300m',
   internvl_chat: 'internvl',
   qwen2_vl: 'qwen2_vl',
   qwen2_5_vl: 'qwen2_5_vl',
@@ -145,6 +147,7 @@ for (const [name, truth] of Object.entries(ARCHITECTURES)) {
       assert.ok(weights.length > 20)
       const found = gradients(g, made.loss, weights)
       for (const weight of weights) g.output(found.get(weight)!, `grad.${weight}`)
+      lower(g)
       const session = await openSession(modelOf(g), { threads: 1, folder: folder.onnx })
       const ran = await session.run(lay([sequences], reading).feeds)
       await session.close()

@@ -162,6 +162,25 @@ test('exports of the Hub with a dim of pictures and a mask of pixels', async () 
   assert.equal(await texts('smolvlm', path), (await golden('smolvlm')).cases.mixed.greedy_text)
 })
 
+test('exports of LLaVA-OneVision that take pixels alone get one tile a picture', async () => {
+  const path = join(dir, 'onevision-hub')
+  await saveFolder(await openFolder(goldenPath('llava_onevision')), path, new Map())
+  const { config, checkpoint } = await openFolder(goldenPath('llava_onevision'))
+  const { vision_encoder } = buildGraphs({ ...config, model_type: 'llava' }, weightsOf(checkpoint!, path))
+  await writeGraphs(path, { vision_encoder: modelOf(vision_encoder) })
+  const [row] = await encoded('llava_onevision', 'one', path)
+  const { imageToken } = await openFolder(path)
+  assert.is(row.ids.filter(id => id === imageToken).length, 9)
+  assert.equal(
+    Object.entries(row.vision!).map(([name, { shape }]) => [name, shape]),
+    [['pixel_values', [1, 3, 15, 15]]],
+  )
+  const whole = (await encoded('llava_onevision', 'one'))[0].vision!.pixel_values.data.slice(0, 3 * 15 * 15)
+  const apart = (whole as Float32Array).reduce((most, x, i) => Math.max(most, Math.abs(x - Number(row.vision!.pixel_values.data[i]))), 0) // biome-ignore format: one thought
+  assert.ok(apart < 1e-5, `pixels differ by ${apart}`)
+  assert.is((await texts('llava_onevision', path)).length, 2)
+})
+
 /** Greedy answers to `mixed`, all in one batch. */
 async function texts(name: string, model: string, engine?: 'transformers') {
   const { cases, picture } = await golden(name)
@@ -183,6 +202,17 @@ test('transformers.js runs the folders that we write', async () => {
     await saveFolder(await openFolder(goldenPath(name)), out, new Map())
     assert.equal(await texts(name, out, 'transformers'), (await golden(name)).cases.mixed.greedy_text, name)
   }
+})
+
+test('a text begins as the tokenizer has it once, whether or not the template wrote that', async () => {
+  const path = await rewritten('llava_clip', 'begun', asTheyAre)
+  const file = join(path, 'tokenizer_config.json')
+  const settings = JSON.parse(await readFile(file, 'utf8'))
+  await writeFile(file, JSON.stringify({ ...settings, chat_template: `{{- '<s>' -}}${settings.chat_template}` }))
+  const [ours, begun] = [await encoded('llava_clip', 'one'), await encoded('llava_clip', 'one', path)]
+  assert.equal(begun[0].ids, ours[0].ids)
+  const { tokens } = JSON.parse(await readFile(join(path, 'tokenizer.json'), 'utf8')).post_processor.processors[1].special_tokens['<s>'] // biome-ignore format: one thought
+  assert.equal([tokens, ours[0].ids.filter(id => id === ours[0].ids[0]).length], [['<s>'], 1])
 })
 
 test('the beginning of a conversation is written as it is within the whole', async () => {

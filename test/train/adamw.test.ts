@@ -25,13 +25,14 @@ test('three steps with clipping end where PyTorch ends', async () => {
   const g = new Graph('update')
   const input = (name: string, shape: number[]) => g.input(name, 'float32', shape)
   const pace = { lr: input('lr', []), correction1: input('correction1', []), correction2: input('correction2', []) }
+  const decay = (name: string) => g.scalar(name === 'matrix' ? weightDecay : 0)
   for (const name of names) for (const kind of ['w', 'g', 'm', 'v']) input(`${kind}/${name}`, shapes[name])
   const norm = globalNorm(g, names.map(name => `g/${name}`)) // biome-ignore format: one thought
   const factor = clipFactor(g, norm, clip)
   g.output(norm, 'norm')
   for (const name of names) {
     const state = { weight: `w/${name}`, gradient: `g/${name}`, first: `m/${name}`, second: `v/${name}` }
-    const made = adamwStep(g, state, factor, pace, { betas, epsilon, weightDecay }, name === 'matrix')
+    const made = adamwStep(g, state, factor, { ...pace, decay: decay(name) }, { betas, epsilon, weightDecay })
     g.output(made.weight, `next w/${name}`)
     g.output(made.first, `next m/${name}`)
     g.output(made.second, `next v/${name}`)

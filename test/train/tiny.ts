@@ -6,8 +6,9 @@ import { buildGraphs } from '../../src/models/builders/index.ts'
 import { stream } from '../../src/random.ts'
 import type { Parts } from '../../src/train/forward.ts'
 import type { Sequence } from '../../src/train/micro.ts'
-import { buildStep, decays, type Trained } from '../../src/train/step.ts'
+import { buildStep, decays, type StepOptions, type Trained } from '../../src/train/step.ts'
 import { freshState, type State, Trainer } from '../../src/train/trainer.ts'
+import type { UpdateOptions } from '../../src/train/update.ts'
 
 export const VOCABULARY = 23
 /** The token that stands for a patch, and the patches of a picture. */
@@ -73,13 +74,18 @@ const hostOf = (start: Tensor): HostTensor => {
 
 export const ADAMW = { betas: [0.9, 0.95] as [number, number], epsilon: 1e-8, weightDecay: 0.05, clip: 1 }
 
-export function openTiny({ parts, trained, values }: Tiny, options = ADAMW, state?: State): Promise<Trainer> {
+export function openTiny(
+  { parts, trained, values }: Tiny,
+  options: UpdateOptions & Pick<StepOptions, 'fit' | 'loop'> = ADAMW,
+  state?: State,
+): Promise<Trainer> {
   const sees = parts.vision_encoder !== undefined
   const inputs = [{ name: 'pixel_values', dtype: 'float32' as const, shape: ['images', ...PICTURE] }]
   const reading = sees ? { eyes: { inputs, token: PATCH, blank: pictureOf(() => 0) } } : {}
   const graph = buildStep(parts, trained, { ...options, reading })
-  const start = state ?? freshState(trained, new Map(values))
-  return Trainer.open(graph, trained, start, { betas: options.betas, reading }, { threads: 1 })
+  const copied = [...values].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }] as const)
+  const start = state ?? freshState(trained, new Map(copied))
+  return Trainer.open(graph, trained, start, { ...options, reading }, { threads: 1 })
 }
 
 /** A sequence that counts upwards from `first`, the first `prompt` tokens of it given; with a picture before it, if asked. */

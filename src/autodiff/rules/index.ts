@@ -1,10 +1,12 @@
 /** The table: operator → how its gradient is made. Read the files beside this one; each rule is a few lines. */
 
+import { BLOCKS } from './blocks.ts'
 import { CONV } from './conv.ts'
 import { ELEMENTWISE } from './elementwise.ts'
 import { GATHER } from './gather.ts'
 import { MATMUL } from './matmul.ts'
 import { NORMALIZE } from './normalize.ts'
+import { QUANTIZED } from './quantized.ts'
 import { REDUCE } from './reduce.ts'
 import { SHAPE } from './shape.ts'
 import type { Rule } from './site.ts'
@@ -17,4 +19,6 @@ export const RULES: Readonly<Record<string, Rule>> = {
   ...REDUCE,
   ...NORMALIZE,
   ...GATHER,
+  ...QUANTIZED,
+  ...BLOCKS,
 }

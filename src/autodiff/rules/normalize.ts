@@ -1,14 +1,38 @@
 /** Softmaxes and layer norms in closed form: fewer passes over memory than their parts' rules. */
 
+import type { Node } from '../../graph/ir.ts'
+import { isZeros } from '../added.ts'
 import type { Rule, Site } from './site.ts'
 
 export const NORMALIZE: Record<string, Rule> = {
   // y (g − Σ g y)
   Softmax: s => [s.mul(s.y, s.sub(s.g, s.sum(s.mul(s.g, s.y), [s.int('axis', -1)])))],
   // g − exp(y) Σ g
-  LogSoftmax: s => [s.sub(s.g, s.mul(s.op('Exp', [s.y]), s.sum(s.g, [s.int('axis', -1)])))],
+  LogSoftmax: s => {
+    const axis = s.int('axis', -1)
+    const p = s.op('Exp', [s.y])
+    const picked = pickedFrom(s, axis)
+    if (!picked) return [s.sub(s.g, s.mul(p, s.sum(s.g, [axis])))]
+    const { inputs, attrs } = picked
+    return [s.op('ScatterElements', [s.mul(p, s.neg(s.sum(inputs[2], [axis]))), inputs[1], inputs[2]], attrs)]
+  },
   LayerNormalization: s => layerNorm(s, true),
   SimplifiedLayerNormalization: s => layerNorm(s, false),
+}
+
+/**
+ * The node that made the gradient, where all of it is zero but for what was picked along `axis`, as labels are. Then no
+ * array of zeros with a few gradients in it has to be made, multiplied and summed.
+ */
+function pickedFrom(s: Site, axis: number): Node | undefined {
+  const { graph } = s
+  const made = s.producer(s.g)
+  if (made?.op !== 'ScatterElements' || made.attrs.reduction !== 'add') return undefined
+  if (!isZeros(s.producer(made.inputs[0]))) return undefined
+  const [whole, at] = [graph.shape(s.y)!, graph.shape(made.inputs[1])!]
+  const along = s.axis(axis, whole.length)
+  if (s.axis(made.attrs.axis as number, whole.length) !== along) return undefined
+  return whole.every((dim, i) => i === along || dim === at[i]) ? made : undefined
 }
 
 /**

@@ -1,7 +1,7 @@
 /** What a rule sees: one node of the forward graph and the gradients of its outputs. */
 
 import { DTYPE_CODES, type DType, type Graph, type Node, type Tensor } from '../../graph/ir.ts'
-import { Writer } from '../writer.ts'
+import { dimsOf, Writer } from '../writer.ts'
 
 /**
  * The gradients of a node's inputs, from those of its outputs; `null` (or nothing) for an input that is not
@@ -18,6 +18,8 @@ export class Site extends Writer {
     /** Whether the gradient of input `i` is wanted: for rules that refuse, or that are dear. */
     readonly wanted: (i: number) => boolean,
     override readonly producer: (value: string) => Node | undefined,
+    /** The walk itself, for rules that write subgraphs. */
+    readonly pullback: (graph: Graph, seeds: Map<string, string>, wrt: string[]) => Map<string, string>,
   ) {
     super(graph, node, `grad/${node.name}/`)
   }
@@ -40,11 +42,8 @@ export class Site extends Writer {
 
 /** Zeros of the shape and dtype of `value`. */
 export function zeros(graph: Graph, value: string): string {
-  const { dtype, shape } = graph.type(value)
-  const dims = shape?.every(dim => typeof dim === 'number')
-    ? graph.ints(shape as number[])
-    : graph.op('Shape', [value], {}, 'grad/Shape')
-  return filled(graph, dims, 0, dtype)
+  const { dtype } = graph.type(value)
+  return filled(graph, dimsOf(graph, value), 0, dtype)
 }
 
 /** A tensor of the sizes in `dims` whose elements are all 0 or 1. */

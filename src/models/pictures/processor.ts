@@ -15,19 +15,20 @@ export interface ImageProcessor {
   image_std?: number[]
 }
 
-/**
- * The settings, of pictures and of the text around them. Since transformers 5 both may be in processor_config.json.
- *
- * @throws UserError where the folder has none
- */
-export async function processorOf<Images extends ImageProcessor, Text = object>(path: string) {
+/** The settings, of pictures and of the text around them. Since transformers 5 both may be in processor_config.json. */
+async function settingsOf<Images extends ImageProcessor, Text>(path: string) {
   type Whole = Text & { image_processor?: Images }
   const whole = (await readJson<Whole>(path, 'processor_config.json')) ?? ({} as Whole)
-  const images = (await readJson<Images>(path, 'preprocessor_config.json')) ?? whole.image_processor
-  if (!images) {
-    throw new UserError(`${path}: expected preprocessor_config.json in the folder of a vision-language model`)
-  }
-  return { images, whole: whole as Text }
+  return { images: (await readJson<Images>(path, 'preprocessor_config.json')) ?? whole.image_processor, whole }
+}
+
+export const hasProcessor = async (path: string) => (await settingsOf(path)).images !== undefined
+
+/** The settings of pictures and those of the text around them. @throws UserError where the folder has none of pictures */
+export async function processorOf<Images extends ImageProcessor, Text = object>(path: string) {
+  const { images, whole } = await settingsOf<Images, Text>(path)
+  if (images) return { images, whole: whole as Text }
+  throw new UserError(`${path}: expected preprocessor_config.json in the folder of a vision-language model`)
 }
 
 /** Tiles have to be of the tower's size. @throws UserError where they are not */

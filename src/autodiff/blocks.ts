@@ -1,0 +1,294 @@
+/**
+ * Parts of a graph that are worked off in blocks, or whose inner values are not kept. `InBlocks` is an operator of our
+ * own: its attribute `part` is a graph that maps rows to rows. Its gradient works the part out again
+ * (rules/blocks.ts), so that nothing inside lives from the forward pass to the backward pass: at one more run of the
+ * part, memory is that of one block (rematerialization: Chen et al. 2016, arXiv 1604.06174; for attention Rabe & Staats
+ * 2021, arXiv 2112.05682 and FlashAttention, arXiv 2205.14135). `lower` writes it in ONNX's operators.
+ * Left out: blocks inside blocks, and rows that look at rows of other blocks otherwise than by `prefix`.
+ */
+
+import { multiply } from '../graph/dims.ts'
+import { inline } from '../graph/inline.ts'
+import { type Dim, float, Graph, type Node, sizeOf } from '../graph/ir.ts'
+import { prune, reads } from '../graph/prune.ts'
+import { added } from './added.ts'
+import { swapsLastTwo } from './rules/matmul.ts'
+
+/** How an input of a part gets into it. */
+export interface Entry {
+  value: string
+  /** The axis along which each block gets its own rows; all get the whole tensor where absent. */
+  cut?: number
+  /** Elements of `cut` that make a row (1). */
+  unit?: number
+  /** An axis of which each block gets what stands before the end of its own rows: the keys that a causal query may see. */
+  prefix?: number
+}
+
+/** What an InBlocks node says, read off its attributes. */
+export interface Blocks {
+  part: Graph
+  /** Rows that a block holds at most; 0: there is one block, and nothing is cut. */
+  size: number
+  entries: Entry[]
+  /** The axis of every output along which blocks are laid together, and the elements that a row makes. */
+  axis: number
+  unit: number
+}
+
+/** A node that runs `part`, made by `outline`, on `entries`. */
+export function blocksNode(name: string, outputs: string[], blocks: Blocks): Node {
+  const { part, size, entries, axis, unit } = blocks
+  const cut = entries.map(entry => entry.cut ?? -1)
+  const units = entries.map(entry => entry.unit ?? 1)
+  const prefix = entries.map(entry => entry.prefix ?? -1)
+  const attrs = { part, size, cut, units, prefix, axis, unit }
+  return { op: 'InBlocks', domain: 'sophia', name, inputs: entries.map(({ value }) => value), outputs, attrs }
+}
+
+export function blocksOf({ inputs, attrs }: Node): Blocks {
+  const [cut, units, prefix] = ['cut', 'units', 'prefix'].map(name => attrs[name] as number[])
+  const given = (axis: number) => (axis < 0 ? undefined : axis)
+  const entries = inputs.map((value, i) => ({ value, cut: given(cut[i]), unit: units[i], prefix: given(prefix[i]) }))
+  const [size, axis, unit] = ['size', 'axis', 'unit'].map(name => attrs[name] as number)
+  return { part: attrs.part as Graph, size, entries, axis, unit }
+}
+
+/**
+ * A graph of its own that holds copies of `nodes`; constants stay outside and are used by name.
+ *
+ * @param entries the values from outside that become inputs
+ * @param outputs what it gives
+ */
+export function outline(graph: Graph, name: string, nodes: Node[], entries: string[], outputs: string[]): Graph {
+  const part = new Graph(name, graph)
+  const source = new Graph(name, graph)
+  source.inputs = entries
+  source.nodes = nodes
+  source.outputs = outputs
+  const bindings = Object.fromEntries(
+    entries.map((value, i) => {
+      const { dtype, shape } = graph.type(value)
+      const integers = graph.integers(value)
+      if (integers) part.known.set(`${name}/in${i}`, integers)
+      part.input(`${name}/in${i}`, dtype, shape ?? [])
+      if (!shape) part.types.set(`${name}/in${i}`, { dtype })
+      return [value, `${name}/in${i}`]
+    }),
+  )
+  const made = inline(part, source, bindings, `${name}/`)
+  part.outputs = outputs.map(value => made[value])
+  return part
+}
+
+/** What nodes read and do not make: values, and weights, which may have a gradient. Small constants stay where they are. */
+export function entriesOf(graph: Graph, nodes: Node[]): string[] {
+  const made = new Set(nodes.flatMap(node => node.outputs))
+  const read = new Set(nodes.flatMap(node => node.inputs))
+  const isConstant = (value: string) => {
+    const tensor = graph.initializer(value)
+    return tensor && (!/^b?float/.test(tensor.dtype) || sizeOf(tensor.shape) === 1)
+  }
+  return [...read].filter(value => value && !made.has(value) && !isConstant(value))
+}
+
+/** Writes the InBlocks nodes of `graph` in ONNX's operators. */
+export function lower(graph: Graph): void {
+  while (graph.nodes.some(isBlocks)) {
+    const nodes = graph.nodes
+    graph.nodes = []
+    for (const node of nodes) {
+      if (isBlocks(node)) forward(graph, node)
+      else graph.nodes.push(node)
+    }
+  }
+  fuse(graph)
+}
+
+/** Products with a transposed matrix take it as it lies: ONNX Runtime would keep a transposed copy of every frozen weight. */
+function fuse(graph: Graph): void {
+  const makers = graph.producers()
+  graph.nodes = graph.nodes.map(node => {
+    const turned = node.op === 'MatMul' && makers.get(node.inputs[1])
+    if (!turned || !swapsLastTwo(turned, graph.rank(node.inputs[1]))) return node
+    const attrs = { transA: 0, transB: 1, alpha: float(1) }
+    return { ...node, op: 'FusedMatMul', domain: 'com.microsoft', inputs: [node.inputs[0], turned.inputs[0]], attrs }
+  })
+  const read = new Set([...graph.outputs, ...graph.nodes.flatMap(reads)])
+  graph.nodes = graph.nodes.filter(({ op, outputs }) => op !== 'Transpose' || read.has(outputs[0]))
+}
+
+const isBlocks = ({ op, domain }: Node) => op === 'InBlocks' && domain === 'sophia'
+
+function forward(graph: Graph, node: Node): void {
+  const blocks = blocksOf(node)
+  if (blocks.size === 0) {
+    const { part, entries } = blocks
+    const bindings = Object.fromEntries(part.inputs.map((input, i) => [input, entries[i].value]))
+    const made = inline(graph, part, bindings, graph.fresh('part'))
+    node.outputs.forEach((output, i) => {
+      same(graph, made[part.outputs[i]], output)
+    })
+    return
+  }
+  const loop = new BlockLoop(graph, blocks)
+  const made = loop.runPart(loop.entries())
+  for (const value of made) loop.stack(value)
+  loop.finish().forEach((value, i) => {
+    same(graph, loop.joined(value, blocks.axis, blocks.unit, graph.type(node.outputs[i]).shape!), node.outputs[i])
+  })
+}
+
+/** Makes `value` known as `name`, whose type stays as it is. */
+export function same(graph: Graph, value: string, name: string): void {
+  const type = graph.types.get(name)
+  graph.add({ op: 'Identity', domain: '', name, inputs: [value], outputs: [name], attrs: {} })
+  if (type) graph.types.set(name, type)
+}
+
+/**
+ * A Loop over blocks being written. All blocks have the same number of rows, for what they give is laid together;
+ * the rows that are missing in the last one are zeros.
+ */
+export class BlockLoop {
+  readonly body: Graph
+  private readonly index: string
+  private readonly count: string
+  private readonly rows: string
+  private readonly total: string
+  /** Sizes, where they are known, else names of them: blocks, rows of one, rows of all together. */
+  private readonly sizes: { count: Dim; rows: Dim; all: Dim }
+  private readonly start: string
+  private readonly end: string
+  private readonly carried: { initial: string; made: string }[] = []
+  private readonly stacked: string[] = []
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly blocks: Blocks,
+  ) {
+    const first = blocks.entries.find(({ cut }) => cut !== undefined)!
+    const ints = (n: number) => graph.ints([n])
+    const length = graph.op('Shape', [first.value], { start: first.cut!, end: first.cut! + 1 })
+    this.total = graph.op('Div', [length, ints(first.unit ?? 1)])
+    this.count = this.quotient(this.total, ints(blocks.size))
+    this.rows = this.quotient(this.total, this.count)
+    this.body = new Graph(graph.fresh('blocks'), graph)
+    const { body } = this
+    const known = graph.shape(first.value)![first.cut!]
+    this.sizes = { count: `${body.name}.count`, rows: `${body.name}.rows`, all: `${body.name}.all` }
+    if (typeof known === 'number') {
+      const total = known / (first.unit ?? 1)
+      const count = Math.max(1, Math.ceil(total / blocks.size))
+      const rows = Math.max(1, Math.ceil(total / count))
+      this.sizes = { count, rows, all: count * rows }
+    }
+    this.index = body.input(`${body.name}/index`, 'int64', [])
+    body.input(`${body.name}/go`, 'bool', [])
+    if (!graph.integers(this.rows)) graph.known.set(this.rows, [this.sizes.rows])
+    this.start = body.op('Mul', [body.op('Reshape', [this.index, body.ints([1])]), this.rows])
+    this.end = body.op('Add', [this.start, this.rows])
+  }
+
+  /** ⌈a / b⌉, at least 1. */
+  private quotient(a: string, b: string): string {
+    const { graph } = this
+    const up = graph.op('Div', [graph.op('Sub', [graph.op('Add', [a, b]), graph.ints([1])]), b])
+    return graph.op('Max', [up, graph.ints([1])])
+  }
+
+  /** The inputs of the part in this block, cut but not yet shortened to their prefix. */
+  entries(): string[] {
+    return this.blocks.entries.map(({ value, cut, unit }) => (cut === undefined ? value : this.piece(value, cut, unit)))
+  }
+
+  /** The block's own rows of a value of the graph around. */
+  piece(value: string, axis: number, unit = 1): string {
+    const { graph, body } = this
+    const { dtype, shape } = graph.type(value)
+    const [zero, times] = [graph.ints([0]), graph.ints([unit])]
+    const lacking = graph.op('Sub', [graph.op('Mul', [this.count, this.rows]), this.total])
+    const ends = graph.op('Concat', [zero, graph.op('Mul', [lacking, times])], { axis: 0 })
+    const full = graph.op('Pad', [value, ends, '', graph.ints([axis])])
+    graph.types.set(full, { dtype, shape: shape!.map((dim, i) => (i === axis ? multiply(this.sizes.all, unit) : dim)) })
+    const [from, to] = [this.start, this.end].map(at => body.op('Mul', [at, times]))
+    const piece = body.op('Slice', [full, from, to, graph.ints([axis])])
+    const rows = multiply(this.sizes.rows, unit)
+    body.types.set(piece, { dtype, shape: shape!.map((dim, i) => (i === axis ? rows : dim)) })
+    return piece
+  }
+
+  /** Runs the part on its inputs; prefixes are cut here, so that the gradient goes through the cut. */
+  runPart(inputs: string[]): string[] {
+    const { body, blocks } = this
+    const { part, entries } = blocks
+    const bindings = part.inputs.map((input, i) => {
+      const { prefix } = entries[i]
+      if (prefix === undefined) return [input, inputs[i]]
+      const { dtype, shape } = body.type(inputs[i])
+      const cut = body.op('Slice', [inputs[i], body.ints([0]), this.end, body.ints([prefix])])
+      body.types.set(cut, { dtype, shape: shape!.map((dim, d) => (d === prefix ? `${body.name}.keys` : dim)) })
+      return [input, cut]
+    })
+    const made = inline(body, part, Object.fromEntries(bindings), body.fresh('part'))
+    return part.outputs.map(output => made[output])
+  }
+
+  /** Adds `made` up over the blocks. */
+  sum(made: string, like: string): void {
+    const { body, graph } = this
+    const { dtype, shape } = graph.type(like)
+    const initial = graph.op('ConstantOfShape', [graph.ints(shape!.map(() => 1))])
+    const carried = body.input(body.fresh('sum'), dtype, shape!.map((_, i) => `${body.name}.${this.carried.length}.${i}`)) // biome-ignore format: one thought
+    const next = added(body, carried, made)
+    body.types.set(next, { dtype, shape })
+    this.carried.push({ initial, made: next })
+  }
+
+  /** Lays the blocks' `made` on each other. */
+  stack(made: string): void {
+    this.stacked.push(made)
+  }
+
+  /** Writes the Loop. @returns the sums, then the stacks (blocks, …) */
+  finish(): string[] {
+    const { graph, body } = this
+    body.output(body.op('Identity', [`${body.name}/go`]))
+    for (const { made } of this.carried) body.output(made)
+    for (const made of this.stacked) body.output(made)
+    prune(body)
+    lower(body)
+    const count = graph.op('Squeeze', [this.count, graph.ints([0])])
+    const initial = this.carried.map(each => each.initial)
+    const outputs = graph.many('Loop', [count, '', ...initial], body.outputs.length - 1, { body })
+    this.carried.forEach(({ made }, i) => {
+      graph.types.set(outputs[i], body.type(made))
+    })
+    this.stacked.forEach((made, i) => {
+      const { dtype, shape } = body.type(made)
+      graph.types.set(outputs[this.carried.length + i], { dtype, shape: [this.sizes.count, ...shape!] })
+    })
+    return outputs
+  }
+
+  /** A stack (blocks, …, rows, …) as one tensor of `shape`. */
+  joined(stack: string, axis: number, unit: number, shape: Dim[]): string {
+    const { graph } = this
+    const rank = shape.length
+    const perm = Array.from({ length: rank + 1 }, (_, i) => (i < axis ? i + 1 : i === axis ? 0 : i))
+    const beside = axis === 0 ? stack : graph.op('Transpose', [stack], { perm }) // (…, blocks, rows, …)
+    const sizes = graph.op('Shape', [beside])
+    const around = (start: number, end: number) =>
+      graph.op('Slice', [sizes, graph.ints([start]), graph.ints([end]), graph.ints([0])])
+    const target = [
+      ...(axis > 0 ? [around(0, axis)] : []),
+      graph.ints([-1]),
+      ...(axis + 1 < rank ? [around(axis + 2, rank + 1)] : []),
+    ]
+    const long = graph.op('Reshape', [beside, target.length > 1 ? graph.op('Concat', target, { axis: 0 }) : target[0]])
+    const end = graph.op('Mul', [this.total, graph.ints([unit])])
+    const cut = graph.op('Slice', [long, graph.ints([0]), end, graph.ints([axis])])
+    graph.types.set(cut, { dtype: graph.type(stack).dtype, shape })
+    return cut
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * The end of a decoder: from hidden states to logits, for the learnt positions alone, and the likelihood of their labels
+ * in blocks of rows. No array over all positions and the whole vocabulary exists, forwards or backwards: the gradient of
+ * a sum over rows does not wait for the rows, so each block's logits, loss and gradients are made in one pass and
+ * forgotten (autodiff/rules/blocks.ts).
+ */
+
+import { blocksNode, entriesOf, outline } from '../autodiff/blocks.ts'
+import { cutPoints } from '../autodiff/recompute.ts'
+import { between } from '../autodiff/reverse.ts'
+import { Graph, type Node } from '../graph/ir.ts'
+import { prune, reads } from '../graph/prune.ts'
+
+/** Floats of a block's logits. */
+const BLOCK = 1 << 24
+/** Rows that a product should have at least. */
+const FEWEST = 32
+
+/**
+ * The decoder whose first output is the logits (R, V) of the positions in a new input `learnt_positions` (R,) only. The rows are picked at the
+ * last place after which each row is by itself (the second output, (R, D)), which saves the head's work on the prompt; where there
+ * is no such place, of the logits.
+ */
+export function learntLogits(decoder: Graph): Graph {
+  const output = decoder.outputs.includes('logits') ? 'logits' : decoder.outputs[0]
+  const source = embedded(decoder)
+  const place = source === undefined ? undefined : lastPlace(decoder, source, output)
+  const result = new Graph(decoder.name)
+  for (const input of decoder.inputs) result.input(input, decoder.type(input).dtype, decoder.shape(input)!)
+  const picks = result.input('learnt_positions', 'int64', ['R'])
+  for (const [name, tensor] of decoder.initializers) result.weight(name, tensor)
+  for (const [name, integers] of decoder.known) result.known.set(name, integers)
+  const pick = (value: string, name?: string) => {
+    const width = Number(result.shape(value)!.at(-1))
+    return result.op('Gather', [result.op('Reshape', [value, result.ints([-1, width])]), picks], {}, name)
+  }
+  const names = new Map<string, string>()
+  const last = new Set(place?.nodes)
+  for (const node of decoder.nodes) {
+    if (!last.has(node)) {
+      result.add(node)
+      if (place && node.outputs.includes(place.value)) names.set(place.value, pick(place.value, 'hidden'))
+      continue
+    }
+    const inputs = node.inputs.map(input => names.get(input) ?? input)
+    // Rows stay rows: what only turned (B·T, V) into (B, T, V) has nothing to do any more.
+    if (node.op === 'Reshape') names.set(node.outputs[0], inputs[0])
+    else result.add({ ...node, inputs })
+  }
+  const logits = names.get(output) ?? output
+  result.output(place ? logits : pick(logits))
+  if (place) result.output(names.get(place.value)!)
+  prune(result)
+  return result
+}
+
+/** Where the tokens' embeddings come in: the decoder's input, or the look-up of its ids. */
+export function embedded(graph: Graph, ids = 'input_ids'): string | undefined {
+  if (graph.inputs.includes('inputs_embeds')) return 'inputs_embeds'
+  const looksUp = ({ op, inputs }: Node) =>
+    (op === 'Gather' || op === 'GatherBlockQuantized') && inputs[1] === ids && graph.shape(inputs[0])?.length === 2
+  return graph.nodes.find(looksUp)?.outputs[0]
+}
+
+/** Operators that work on each row by itself, whatever stands before the last axis. */
+const BY_ELEMENT = new Set('Identity Cast Add Sub Mul Div Tanh Neg Min Max Clip Relu Sigmoid Gelu'.split(' '))
+const NORMS = new Set([
+  'LayerNormalization',
+  'SimplifiedLayerNormalization',
+  'RMSNormalization',
+  'Softmax',
+  'LogSoftmax',
+])
+const PRODUCTS = new Set(['MatMul', 'FusedMatMul', 'Gemm', 'MatMulNBits'])
+
+function lastPlace(graph: Graph, from: string, to: string): { value: string; nodes: Node[] } | undefined {
+  const path = between(graph, [to], [from])
+  const rowwise = ({ op, inputs, outputs, attrs }: Node) => {
+    const ranks = inputs.slice(1).map(input => (input ? (graph.shape(input)?.length ?? 9) : 0))
+    if (BY_ELEMENT.has(op)) return inputs.some(input => (graph.shape(input)?.length ?? 9) < 2) || inputs.every(input => onPath.has(input)) // biome-ignore format: one thought
+    if (NORMS.has(op)) return attrs.axis === undefined || attrs.axis === -1 || attrs.axis === graph.shape(outputs[0])!.length - 1 // biome-ignore format: one thought
+    if (PRODUCTS.has(op)) return !attrs.transA && onPath.has(inputs[0]) && (op === 'MatMulNBits' || ranks[0] === 2) && (op !== 'Gemm' || (ranks[1] ?? 1) < 2) // biome-ignore format: one thought
+    return op === 'Reshape' && graph.shape(inputs[0])?.at(-1) === graph.shape(outputs[0])?.at(-1)
+  }
+  const onPath = new Set([from, ...path.flatMap(node => node.outputs)])
+  const product = path.findLastIndex(({ op }) => PRODUCTS.has(op))
+  const makers = graph.producers()
+  const cuts = cutPoints(graph, from, to).map(value => ({ value, made: path.indexOf(makers.get(value)!) }))
+  const cut = cuts.findLast(({ made }) => made < product)
+  if (!cut || typeof graph.shape(cut.value)?.at(-1) !== 'number') return undefined
+  const nodes = path.slice(cut.made + 1)
+  return nodes.every(rowwise) ? { value: cut.value, nodes } : undefined
+}
+
+/**
+ * Natural log-probability of each label, (R, 1).
+ *
+ * @param logits (R, V)
+ * @param hidden (R, D), what the logits are computed from row by row; without it, they are kept whole
+ * @param labels (R,) int64
+ * @param rows rows in a block
+ */
+export function logprobs(
+  body: Graph,
+  logits: string,
+  hidden: string | undefined,
+  labels: string,
+  rows?: number,
+): string {
+  const column = body.op('Unsqueeze', [labels, body.ints([1])])
+  const logs = body.op('LogSoftmax', [logits], { axis: -1 })
+  const picked = body.op('GatherElements', [logs, column], { axis: 1 }) // (R, 1)
+  if (hidden) inBlocks(body, hidden, column, picked, rows)
+  return picked
+}
+
+/** Puts what leads from `hidden` and `column` to `picked` into a part of its own. */
+function inBlocks(body: Graph, hidden: string, column: string, picked: string, rows?: number): void {
+  const path = between(body, [picked], [hidden])
+  const own = new Set(path)
+  // Transposed weights go along, for a product takes them as they are.
+  const read = new Set(path.flatMap(node => node.inputs))
+  for (const node of body.nodes) if (node.op === 'Transpose' && read.has(node.outputs[0])) own.add(node)
+  const nodes = body.nodes.filter(node => own.has(node))
+  const entries = entriesOf(body, nodes)
+  const width = Number(body.shape(path.find(({ op }) => op === 'LogSoftmax')!.inputs[0])!.at(-1))
+  const blocks = {
+    part: outline(body, body.fresh('head'), nodes, entries, [picked]),
+    size: rows ?? Math.max(FEWEST, Math.floor(BLOCK / width)),
+    entries: entries.map(value => (value === hidden || value === column ? { value, cut: 0 } : { value })),
+    axis: 0,
+    unit: 1,
+  }
+  const outside = new Set(body.nodes.filter(node => !own.has(node)).flatMap(reads))
+  const kept = body.nodes.filter(node => !own.has(node) || (node.op === 'Transpose' && outside.has(node.outputs[0])))
+  body.nodes = [...kept, blocksNode(blocks.part.name, [picked], blocks)]
+}

@@ -1,0 +1,55 @@
+/** What --dry-run says: parts that add up, layers that recomputation empties, a length that just fits. */
+
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { describe, forecast, longestThatFits } from '../../src/train/forecast.ts'
+import type { Policy } from '../../src/train/policy.ts'
+import { tiny } from './tiny.ts'
+
+const test = suite('train: forecast')
+const policy: Policy = { ...tiny('text'), adapters: [], reading: {} }
+const at = (recompute: boolean, length: number) =>
+  forecast(policy, recompute, length, { rows: 1, length, targets: length - 1, images: 1 })
+const sum = (kept: Map<string, number>) => [...kept.values()].reduce((a, b) => a + b, 0)
+
+test('its parts add up, and every layer has its own', () => {
+  const made = at(false, 400)
+  assert.equal([...made.kept.keys()].sort(), ['', '0', '1'])
+  const [first, second] = ['0', '1'].map(layer => made.kept.get(layer)!)
+  assert.ok(Math.abs(first - second) < 0.01 * first, `${first} ${second}`)
+  const elements = policy.trained.reduce((total, { start }) => total + start.shape.reduce((a, b) => a * b, 1), 0)
+  assert.equal([made.trained, made.gradients, made.moments], [4 * elements, 4 * elements, 8 * elements])
+  assert.ok(made.frozen < 4096, 'constants only')
+  const program = 0.3 * 2 ** 30
+  const parts = made.frozen + made.trained + made.gradients + made.moments + sum(made.kept) + made.temporary + program
+  assert.ok(Math.abs(parts - made.total) < 1)
+  assert.is(made.logits, 4 * 399 * 23)
+  assert.ok(describe(made).some(line => /^ {2}layer 1 .* GiB$/.test(line)))
+})
+
+test('a layer keeps what the arithmetic of its shapes says', () => {
+  // Kept of a layer of width D = 16, feed-forward 24, KV width 8, H = 4 heads, T tokens, once attention is in blocks, and
+  // the layer is recomputed: the input of the next, (T, D), and what attention cannot share: nothing. All else comes back.
+  const [T, D] = [1000, 16]
+  const { kept } = at(true, T)
+  const each = kept.get('0')!
+  assert.ok(each >= 4 * T * D && each < 4 * T * (2 * D + 24), `${each}`)
+})
+
+test('recomputing layers leaves little of them, and attention in blocks grows with the length, not its square', () => {
+  assert.ok(sum(at(true, 400).kept) < 0.5 * sum(at(false, 400).kept))
+  for (const recompute of [false, true]) {
+    const [short, long] = [at(recompute, 4096), at(recompute, 16_384)].map(made => sum(made.kept) + made.temporary)
+    assert.ok(long / short < 4.4, `${long / short}`)
+  }
+})
+
+test('the longest sequence fits, and one that is longer by an eighth does not', () => {
+  const limit = 0.5 * 2 ** 30
+  const longest = longestThatFits(policy, true, limit)
+  assert.ok(at(true, longest).total <= limit, `${longest}`)
+  assert.ok(at(true, longest * 1.125).total > limit, `${longest}`)
+  assert.is(longestThatFits(policy, true, 1 << 20), 0)
+})
+
+test.run()
