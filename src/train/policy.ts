@@ -4,19 +4,23 @@
  */
 
 import { UserError } from '../errors.ts'
-import type { Graph, Tensor } from '../graph/ir.ts'
+import { type Graph, sizeOf, type Tensor } from '../graph/ir.ts'
 import type { HostTensor } from '../graph/session.ts'
+import type { Compute } from '../models/builders/index.ts'
 import { type ModelFolder, openFolder } from '../models/folder.ts'
 import { openPictures, positionAxes } from '../models/pictures/pictures.ts'
 import { loadTensor } from '../models/safetensors.ts'
 import type { Parts } from './forward.ts'
 import { type Adapter, type LoraOptions, withAdapters } from './lora.ts'
 import type { Reading } from './micro.ts'
+import { inSingle } from './single.ts'
 import { decays, type Trained } from './step.ts'
 
 export interface PolicyOptions {
   trainVision: boolean
   lora?: LoraOptions
+  /** What products are computed in; trained weights and sums of gradients are in single precision in any case. */
+  compute?: Compute
 }
 
 export interface Policy {
@@ -25,6 +29,8 @@ export interface Policy {
   /** With LoRA: what stands beside which weight. */
   adapters: Adapter[]
   reading: Reading
+  /** Where the tensors lie that its graphs point to. */
+  onnx: string
 }
 
 /** Weights of the bridge from tower to backbone, in the architectures' several names. */
@@ -33,10 +39,11 @@ const PROJECTOR = /projector|mlp1\.|connector|visual\.merger|image_newline/
 /** Names that checkpoints give to weights; the lone ones are of vision towers, and what ends a row of a picture. */
 const WEIGHT = /\.(weight|bias)$|(class_embedding|cls_token|position_embeddings?|ls[12]|lambda_[12]|image_newline)$/
 
-export async function openPolicy(folder: ModelFolder, { trainVision, lora }: PolicyOptions): Promise<Policy> {
+export async function openPolicy(folder: ModelFolder, options: PolicyOptions): Promise<Policy> {
+  const { trainVision, lora, compute = 'float32' } = options
   const parts: Parts = {}
   const names = folder.kind === 'vlm' ? (['vision_encoder', 'embed_tokens', 'decoder_model_merged'] as const) : (['model'] as const) // biome-ignore format: one thought
-  const source = await inSingle(folder)
+  const source = await computing(folder, compute)
   for (const name of names) parts[name] = (await source.graph(name)).graph
   const reading = await readingOf(parts, folder)
   if (lora) {
@@ -44,28 +51,47 @@ export async function openPolicy(folder: ModelFolder, { trainVision, lora }: Pol
     const { graph, adapters } = withAdapters(parts[which]!, lora)
     if (adapters.length === 0) throw new UserError(`--lora: ${folder.path} has no weight that takes an adapter`)
     const trained = adapters.flatMap(({ a, b }) => [a, b]).map(({ name, start }) => ({ name, start, decays: true }))
-    return { parts: { ...parts, [which]: graph }, trained, adapters, reading }
+    return { parts: { ...parts, [which]: graph }, trained, adapters, reading, onnx: source.onnx }
   }
   const weights = new Map<string, Tensor>()
   for (const part of [parts.embed_tokens, parts.decoder_model_merged, parts.model]) collect(weights, part)
   collect(weights, parts.vision_encoder, name => trainVision || PROJECTOR.test(name))
   if (weights.size === 0) throw new UserError(`${folder.path}: no trainable weights in its graphs (quantized?)`)
   const trained = [...weights].map(([name, start]) => ({ name, start, decays: decays(name, start.shape) }))
-  return { parts, trained, adapters: [], reading }
+  for (const name of names) parts[name] = inSingle(parts[name]!, weights)
+  return { parts, trained, adapters: [], reading, onnx: source.onnx }
 }
 
-/** Graphs that compute in half precision give way to those of their checkpoint that do not: gradients would vanish. */
-async function inSingle(folder: ModelFolder): Promise<ModelFolder> {
-  const { compute = 'float32' } = (await folder.graph(folder.graphs[0])).metadata
-  return compute === 'float32' || !folder.checkpoint ? folder : openFolder(folder.path, { checkpoint: true })
+/** The folder with graphs that compute in `compute`, built from its checkpoint where its own do otherwise. */
+async function computing(folder: ModelFolder, compute: Compute): Promise<ModelFolder> {
+  const own = await computeOf(folder)
+  if (own === compute) return folder
+  if (folder.checkpoint) return openFolder(folder.path, { checkpoint: true, compute })
+  if (compute === 'float32') return folder
+  throw new UserError(
+    `--compute: ${folder.path} has graphs that compute in ${own}, and no checkpoint to build others from. ` +
+      'Start from the checkpoint, or leave --compute out',
+    2,
+  )
+}
+
+const computeOf = async (folder: ModelFolder): Promise<Compute> =>
+  ((await folder.graph(folder.graphs[0])).metadata.compute as Compute | undefined) ?? 'float32'
+
+/** What the weights of a folder are stored in, by their bytes: what a GPU computes in if nobody says otherwise. */
+export async function storedIn(folder: ModelFolder): Promise<Compute> {
+  if (!folder.checkpoint) return computeOf(folder)
+  const bytes = new Map<string, number>()
+  for (const { dtype, shape } of folder.checkpoint.tensors.values())
+    bytes.set(dtype, (bytes.get(dtype) ?? 0) + sizeOf(shape))
+  const [most] = [...bytes].sort(([, a], [, b]) => b - a)[0] ?? []
+  return most === 'float16' || most === 'bfloat16' ? most : 'float32'
 }
 
 /** The weights to start from, in single precision and in memory of their own. */
-export async function startingWeights(trained: Trained[], folder: ModelFolder): Promise<Map<string, HostTensor>> {
+export async function startingWeights({ trained, onnx }: Policy): Promise<Map<string, HostTensor>> {
   const own = (start: Tensor) => ('data' in start ? { ...start, data: start.data.slice() } : start)
-  const loaded = trained.map(
-    async ({ name, start }) => [name, await loadTensor(own(start), folder.onnx, true)] as const,
-  )
+  const loaded = trained.map(async ({ name, start }) => [name, await loadTensor(own(start), onnx, true)] as const)
   return new Map(await Promise.all(loaded))
 }
 

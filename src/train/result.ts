@@ -12,13 +12,13 @@ import type { Policy } from './policy.ts'
 export async function saveModel(
   folder: ModelFolder,
   out: string,
-  { parts, adapters }: Policy,
+  { parts, adapters, onnx }: Policy,
   weights: Map<string, HostTensor>,
   lora?: { rank: number; alpha: number },
 ): Promise<void> {
   if (!lora) return saveFolder(folder, out, weights)
   const graph = (parts.decoder_model_merged ?? parts.model)!
-  const weightOf = (name: string) => loadTensor(graph.initializers.get(name)!, folder.onnx, true)
+  const weightOf = (name: string) => loadTensor(graph.initializers.get(name)!, onnx, true)
   await saveFolder(folder, out, await merged(adapters, weights, weightOf, lora))
   const targets = TARGETS.filter(target => adapters.some(({ weight }) => weight.endsWith(`.${target}.weight`)))
   await saveAdapter(`${out}/adapter`, folder, weights, { ...lora, targets })
