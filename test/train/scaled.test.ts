@@ -40,7 +40,7 @@ const options = (name: string, compute: Compute, more: Partial<TrainOptions> = {
 const linesOf = (name: string) => readFileSync(join(dir, `${name}.log`), 'utf8').trim().split('\n').map(line => JSON.parse(line) as StepLine) // biome-ignore format: one thought
 const weightsOf = (name: string) => readFileSync(join(dir, name, 'model.safetensors')).toString('base64')
 /** Rewards so large that scaled gradients overflow: the scale has to come down. */
-const loud: Partial<TrainOptions> = { weigh: (rewards, lengths) => tokenWeights(rewards, lengths).map(w => w * 1e3) }
+const loud: Partial<TrainOptions> = { weigh: (rewards, lengths) => tokenWeights(rewards, lengths).map(w => w * 30) }
 
 test('the log tells the scale, skipped steps move nothing, and the others do what single precision does', async () => {
   const { folder, data } = await dataOf(golden)
