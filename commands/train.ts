@@ -2,6 +2,7 @@
 import { Flags } from '@oclif/core'
 import {
   devices,
+  dtypeFlag,
   imageFlags,
   inputArgument,
   number,
@@ -29,12 +30,14 @@ with prompt and completion, or messages, and a reward or weight. Writes a whole 
 The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosine, weight decay 0.05, batch 512.`
   static override examples = [
     `$ echo '{"prompt":"2+3?","completion":"It is \\\\boxed{5}."}' | <%= config.bin %> <%= command.id %> --model fixtures/reasoner -o reasoner-1`,
+    `$ echo '{"prompt":"2+3?","completion":"It is \\\\boxed{5}."}' | <%= config.bin %> <%= command.id %> --model fixtures/reasoner -o reasoner-1 --recompute --dry-run`,
     '<%= config.bin %> <%= command.id %> credited.jsonl --model fixtures/policy -o policy-1 --batch-size 32 --lr 1e-3 --epochs 4',
     '<%= config.bin %> <%= command.id %> mixed.parquet --model MODEL -o MODEL-2 --lora 16 --log steps.jsonl --resume',
   ]
   static override args = { input: inputArgument }
   static override flags = {
     model: Flags.string({ required: true, helpValue: 'MODEL', description: 'a model folder, or a Hub id' }),
+    dtype: dtypeFlag,
     output: Flags.string({
       char: 'o',
       required: true,
@@ -131,6 +134,7 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
       images: flags.images,
       allowRemote: flags['allow-remote'],
       model: flags.model,
+      dtype: flags.dtype,
       output: flags.output,
       resume: flags.resume,
       lr: flags.lr,

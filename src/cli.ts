@@ -77,6 +77,12 @@ export const judgeFlag = Flags.option({
   description: `one of ${judges.join(', ')}`,
 })()
 
+export const dtypeFlag = Flags.string({
+  helpGroup: 'MODEL',
+  helpValue: 'DTYPE',
+  description: "which of the Hub's variants of its graphs: fp16, q4, q4f16, …",
+})
+
 export const profileFlag = Flags.boolean({
   helpGroup: 'MODEL',
   description: 'at the end, tell the ten dearest nodes of the graphs',
@@ -94,6 +100,7 @@ export const modelFlags = {
     helpValue: 'DIR',
     description: 'a PEFT (LoRA) adapter to put on the model',
   }),
+  dtype: dtypeFlag,
   engine: Flags.option({
     helpGroup: 'MODEL',
     options: engines,

@@ -13,6 +13,7 @@ import { type Dim, DTYPE_CODES, type DType, float, Graph, type Node, sizeOf } fr
 import { prune, reads } from '../graph/prune.ts'
 import { added } from './added.ts'
 import { swapsLastTwo } from './rules/matmul.ts'
+import { padded } from './writer.ts'
 
 /** How an input of a part gets into it. */
 export interface Entry {
@@ -209,7 +210,7 @@ export class BlockLoop {
     const [zero, times] = [graph.ints([0]), graph.ints([unit])]
     const lacking = graph.op('Sub', [graph.op('Mul', [this.count, this.rows]), this.total])
     const ends = graph.op('Concat', [zero, graph.op('Mul', [lacking, times])], { axis: 0 })
-    const full = graph.op('Pad', [value, ends, '', graph.ints([axis])])
+    const full = padded(graph, value, ends, graph.ints([axis]))
     graph.types.set(full, { dtype, shape: shape!.map((dim, i) => (i === axis ? multiply(this.sizes.all, unit) : dim)) })
     const [from, to] = [this.start, this.end].map(at => body.op('Mul', [at, times]))
     const piece = body.op('Slice', [full, from, to, graph.ints([axis])])

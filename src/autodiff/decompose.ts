@@ -4,6 +4,7 @@
  * first) and what the files in fused/ refuse by name.
  */
 
+import { inferNode } from '../graph/infer.ts'
 import type { Graph, Node } from '../graph/ir.ts'
 import { ACTIVATIONS } from './fused/activations.ts'
 import { ATTENTION } from './fused/attention.ts'
@@ -43,7 +44,9 @@ export function decompose(graph: Graph): number {
 const isFused = ({ op, domain }: Node) =>
   op in DECOMPOSITIONS && (domain === 'com.microsoft' || op === 'RMSNormalization')
 
-function replace(graph: Graph, node: Node): void {
+/** Appends what a fused node is made of. */
+export function replace(graph: Graph, node: Node): void {
+  if (node.outputs.some(output => output && !graph.has(output))) inferNode(graph, node)
   const writer = new Writer(graph, node, `${node.name}/`)
   const made = DECOMPOSITIONS[node.op](writer)
   node.outputs.forEach((output, i) => {

@@ -86,14 +86,26 @@ function refuseOutside(graph: Graph, wrt: string[]): void {
   throw new Error(`graph ${graph.name} uses ${used}, computed from a differentiated value in a graph around it`)
 }
 
+/**
+ * Throws a UserError where an operator without a rule lies between `wrt` and an output of the graph (its caches aside).
+ * Fused operators are to be decomposed before.
+ */
+export function requireRules(graph: Graph, wrt: string[]): void {
+  const known = wrt.filter(value => graph.has(value))
+  for (const output of graph.outputs) {
+    if (!output.startsWith('present')) refuseUnknown(between(graph, [output], known))
+  }
+}
+
+const hasRule = ({ op, domain }: Node) => op in RULES && ['', 'com.microsoft', 'sophia'].includes(domain)
+
 function refuseUnknown(path: Node[]): void {
-  const unknown = path.filter(node => !RULES[node.op])
+  const unknown = path.filter(node => !hasRule(node))
   if (unknown.length === 0) return
   const ops = [...new Set(unknown.map(node => (node.domain ? `${node.domain}.${node.op}` : node.op)))]
   throw new UserError(
     `cannot differentiate this graph: no rule for ${ops.join(', ')} (first met at node ${unknown[0].name}). ` +
-      'Add a rule in src/autodiff/rules or a decomposition in src/autodiff/decompose.ts; ' +
-      'quantized weights have to be converted to floats first.',
+      'Add a rule in src/autodiff/rules or a decomposition in src/autodiff/fused.',
   )
 }
 

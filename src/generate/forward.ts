@@ -3,9 +3,11 @@
  * prefill and the burst are this, around different inputs.
  */
 
+import { UserError } from '../errors.ts'
 import { inline } from '../graph/inline.ts'
-import type { Graph } from '../graph/ir.ts'
+import { DTYPE_CODES, type DType, type Graph } from '../graph/ir.ts'
 import type { ModelFolder } from '../models/folder.ts'
+import { leftPadded } from './padding.ts'
 
 /** The graphs of a model folder, read; the signatures are those of the Hub's exports. */
 export interface Parts {
@@ -21,9 +23,9 @@ export interface Parts {
 
 export async function partsOf(folder: ModelFolder): Promise<Parts> {
   const graph = async (name: string) => (await folder.graph(name)).graph
-  if (folder.kind === 'lm') return { decoder: await graph('model') }
+  if (folder.kind === 'lm') return { decoder: leftPadded(await graph('model')) }
   return {
-    decoder: await graph('decoder_model_merged'),
+    decoder: leftPadded(await graph('decoder_model_merged')),
     embed: await graph('embed_tokens'),
     vision: await graph('vision_encoder'),
     imageToken: folder.imageToken,
@@ -31,7 +33,10 @@ export async function partsOf(folder: ModelFolder): Promise<Parts> {
 }
 
 /** A cache's tensors in the order used everywhere here: key and value of layer 0, of layer 1, … */
-export const cacheNames = (decoder: Graph) => decoder.inputs.filter(name => name.startsWith('past_key_values.'))
+export const cacheNames = (decoder: Graph) => {
+  const place = (name: string) => 2 * Number(name.split('.')[1]) + Number(name.endsWith('value'))
+  return decoder.inputs.filter(name => name.startsWith('past_key_values.')).sort((a, b) => place(a) - place(b))
+}
 export const presentName = (past: string) => past.replace('past_key_values', 'present')
 
 export interface Feeds {
@@ -53,13 +58,14 @@ export function forward(g: Graph, parts: Parts, feeds: Feeds): { logits: string;
   const given: Record<string, string> = {
     attention_mask: feeds.mask,
     position_ids: feeds.positions,
+    num_logits_to_keep: g.ints(0),
     ...Object.fromEntries(names.map((name, i) => [name, feeds.past[i]])),
   }
-  if (parts.embed) given.inputs_embeds = embedded(g, parts, feeds)
+  if (parts.embed) given.inputs_embeds = as(g, embedded(g, parts, feeds), parts.decoder.type('inputs_embeds').dtype)
   else given.input_ids = feeds.ids
   const bound = Object.fromEntries(parts.decoder.inputs.map(name => [name, given[name]]))
   for (const [name, value] of Object.entries(bound)) {
-    if (!value) throw new Error(`decoder graph ${parts.decoder.name}: input ${name} is not one that we know`)
+    if (!value) throw new UserError(`decoder graph: expected inputs that we know, as ${Object.keys(given).slice(0, 3).join(', ')}; got ${name}`) // biome-ignore format: one thought
   }
   const made = inline(g, parts.decoder, bound, 'decoder/')
   return { logits: made.logits, present: names.map(name => made[presentName(name)]) }
@@ -68,9 +74,15 @@ export function forward(g: Graph, parts: Parts, feeds: Feeds): { logits: string;
 function embedded(g: Graph, parts: Parts, { ids, seen = [] }: Feeds): string {
   const { inputs_embeds } = inline(g, parts.embed!, { input_ids: ids }, 'embed/')
   if (seen.length === 0 || !parts.vision) return inputs_embeds
-  const { image_features } = inline(g, parts.vision, Object.fromEntries(seen.map(name => [name, name])), 'vision/')
-  return merged(g, ids, inputs_embeds, image_features, parts.imageToken!)
+  const { vision } = parts
+  const given = Object.fromEntries(seen.map(name => [name, as(g, name, vision.type(name).dtype)]))
+  const { image_features } = inline(g, vision, given, 'vision/')
+  return merged(g, ids, inputs_embeds, as(g, image_features, g.type(inputs_embeds).dtype), parts.imageToken!)
 }
+
+/** The graphs of one folder may compute in different precisions. */
+const as = (g: Graph, value: string, dtype: DType) =>
+  g.type(value).dtype === dtype ? value : g.op('Cast', [value], { to: DTYPE_CODES[dtype] })
 
 /** Puts the n-th picture feature at the n-th picture token, counted row by row over the whole batch. */
 function merged(g: Graph, ids: string, embeds: string, features: string, imageToken: number): string {

@@ -16,6 +16,8 @@ export interface GeneratorOptions {
   logprobs?: boolean
   /** A PEFT adapter on top of the model. */
   adapter?: string
+  /** Which of the Hub's variants of its graphs: fp16, q4, … */
+  dtype?: string
   /** `onnx`: our burst graphs. `transformers`: transformers.js' own generate, one row at a time: the reference. */
   engine?: 'onnx' | 'transformers'
   device?: Device

@@ -17,6 +17,8 @@ export interface LaneSetup {
   model: string
   /** A PEFT adapter on top of the model. */
   adapter?: string
+  /** Which of the Hub's variants of its graphs. */
+  dtype?: string
   sampling: Sampling
   shape: Shape
   session: SessionOptions
@@ -34,8 +36,8 @@ export interface Told {
 }
 export type FromLane = { job: number; at: number; done: Done } | { job: number; error: Told }
 
-async function open({ model, adapter, sampling, shape, session }: LaneSetup) {
-  const folder = await openFolder(model, { adapter })
+async function open({ model, adapter, dtype, sampling, shape, session }: LaneSetup) {
+  const folder = await openFolder(model, { adapter, dtype })
   const runner = openRunner(await partsOf(folder), folder.eos, sampling, { ...session, folder: folder.onnx })
   return {
     answer(work: LaneWork[], stop: () => boolean) {

@@ -19,9 +19,9 @@ const BATCH = 128
 const SMALL = 64 * 2 ** 20
 
 export async function onnxGenerator(options: GeneratorOptions): Promise<Generator> {
-  const { sampling, model, adapter } = options
+  const { sampling, model, adapter, dtype } = options
   const batch = options.batchSize || BATCH
-  const folder = await openFolder(model, { adapter })
+  const folder = await openFolder(model, { adapter, dtype })
   const chat = await openChat(folder)
   const device = await resolveDevice(options.device ?? 'auto')
   // How work is dealt out must not depend on the machine, or texts would, by float noise.
@@ -31,6 +31,7 @@ export async function onnxGenerator(options: GeneratorOptions): Promise<Generato
   const lanes = openLanes(count, {
     model,
     adapter,
+    dtype,
     sampling,
     shape: shapeFor(device, Math.ceil(batch / count)),
     session: { device, threads, spin: false, profile: profile?.prefix },

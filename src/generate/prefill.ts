@@ -19,8 +19,9 @@ export function buildPrefill(parts: Parts, images: boolean): Graph {
   const axes = positionAxes(parts.decoder)
   const positions = g.input('position_ids', 'int64', axes ? [axes, 'batch', 'sequence'] : ['batch', 'sequence'])
   const { vision } = parts
-  const seen =
-    images && vision ? vision.inputs.map(name => g.input(name, vision.type(name).dtype, vision.shape(name)!)) : []
+  // Pictures come in single precision, whatever the tower computes in.
+  const dtypeOf = (name: string) => (vision?.type(name).dtype === 'float16' ? 'float32' : vision!.type(name).dtype)
+  const seen = images && vision ? vision.inputs.map(name => g.input(name, dtypeOf(name), vision.shape(name)!)) : []
   const past = cacheNames(parts.decoder).map(name => emptyCache(g, parts.decoder, name, ids))
   const { present } = forward(g, parts, { ids, mask, positions, past, seen })
   present.forEach((value, i) => {

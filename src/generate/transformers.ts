@@ -15,14 +15,15 @@ import type { Failure, Generated, Generator, Request } from './types.ts'
 export async function transformersGenerator({
   model: id,
   sampling,
+  dtype,
   device = 'auto',
 }: GeneratorOptions): Promise<Generator> {
-  const folder = await openFolder(id)
+  const folder = await openFolder(id, { dtype })
   const chat = await openChat(folder)
   const { AutoModelForCausalLM, AutoModelForImageTextToText, Tensor } = await import('@huggingface/transformers')
   const Auto = folder.kind === 'vlm' ? AutoModelForImageTextToText : AutoModelForCausalLM
   const model = await Auto.from_pretrained(folder.path, {
-    dtype: 'fp32',
+    dtype: (dtype ?? 'fp32') as 'fp32',
     device: await resolveDevice(device),
     local_files_only: true,
   }).catch((error: Error) => {

@@ -4,6 +4,7 @@
  */
 
 import { multiply, quotient, subtract, unknown } from './dims.ts'
+import { gatherQuantized, groupQuery, multiHead } from './fused.ts'
 import { INTEGERS } from './integers.ts'
 import { dtypeOf, type Graph, type Node, type Tensor } from './ir.ts'
 import {
@@ -129,6 +130,9 @@ const TABLE: Record<string, Inference> = {
     const axes = c.node.inputs[3] ? c.integers(3) : shape?.map((_, i) => i)
     return [{ dtype, shape: shape && (axes ? touched(shape, axes) : shape.map(() => unknown())) }]
   },
+  ...table(groupQuery, 'GroupQueryAttention'),
+  ...table(multiHead, 'MultiHeadAttention'),
+  ...table(gatherQuantized, 'GatherBlockQuantized'),
   SkipSimplifiedLayerNormalization: ({ x }) => [x[0], undefined, undefined, x[0]],
   SkipLayerNormalization: ({ x }) => [x[0], undefined, undefined, x[0]],
 } // biome-ignore format: a table

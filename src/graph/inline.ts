@@ -4,6 +4,7 @@
  * them; all other values get a prefix.
  */
 
+import { recall } from './copy.ts'
 import { Graph, type Node } from './ir.ts'
 
 /**
@@ -35,7 +36,10 @@ export function inline(
     const integers = part.known.get(name)
     if (integers) root.known.set(own, integers)
   }
-  for (const node of part.nodes) into.add(withoutEmpty(into, renamed(node, names, prefix, into)))
+  for (const node of part.nodes) {
+    into.add(withoutEmpty(into, renamed(node, names, prefix, into)))
+    for (const output of node.outputs) if (output) recall(into, names.get(output)!, part, output)
+  }
   return Object.fromEntries(part.outputs.map(output => [output, names.get(output)!]))
 }
 

@@ -32,6 +32,28 @@ export const INTEGERS: Record<string, (c: Context) => Dim[] | undefined> = {
     if (!data || typeof start !== 'number' || typeof end !== 'number' || step !== 1) return undefined
     return data.slice(start, end)
   },
+  ConstantOfShape: c => {
+    const [length] = c.integers(0) ?? []
+    const value = c.node.attrs.value ? tensorIntegers(c.node.attrs.value as Tensor)?.[0] : undefined
+    return value !== undefined && c.integers(0)?.length === 1 && typeof length === 'number' && length < 64
+      ? Array(length).fill(value)
+      : undefined
+  },
+  /** 1 where equal; a size by name is never negative. */
+  Equal: c => {
+    const made = c.integers(0)?.map((a, i) => {
+      const b = c.integers(1)?.[i]
+      if (a === b) return 1
+      const apart = typeof a === typeof b || [a, b].some(dim => typeof dim === 'number' && dim < 0)
+      return apart && b !== undefined && !(typeof a === 'string' && typeof b === 'string') ? 0 : undefined
+    })
+    return made?.every(dim => dim !== undefined) && c.integers(1)?.length === made.length ? made : undefined
+  },
+  Where: c => {
+    const [which, yes, no] = [0, 1, 2].map(i => c.integers(i))
+    if (!which || yes?.length !== which.length || no?.length !== which.length) return undefined
+    return which.map((w, i) => (w ? yes[i] : no[i]))
+  },
   ...Object.fromEntries(
     ['Unsqueeze', 'Squeeze', 'Identity', 'Cast', 'Reshape'].map(op => [op, (c: Context) => c.integers(0)]),
   ),

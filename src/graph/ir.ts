@@ -22,6 +22,8 @@ export type DType =
   | 'uint32'
   | 'uint16'
   | 'uint8'
+  | 'uint4'
+  | 'int4'
   | 'bool'
   | 'string'
 
@@ -87,6 +89,7 @@ const MICROSOFT = new Set([
 const BYTES: Partial<Record<DType, number>> = {
   float64: 8, int64: 8, uint64: 8, float32: 4, int32: 4, uint32: 4,
   float16: 2, bfloat16: 2, int16: 2, uint16: 2, int8: 1, uint8: 1, bool: 1,
+  uint4: 0.5, int4: 0.5,
 } // biome-ignore format: a table
 
 export const bytesOf = (dtype: DType) => BYTES[dtype] ?? 0
@@ -100,6 +103,8 @@ export class Graph {
   readonly types = new Map<string, TensorType>()
   /** Integer values known while building (shapes and what is computed from them), by name; dims may be symbolic. */
   readonly known = new Map<string, Dim[]>()
+  /** Names that are to come, so that `fresh` leaves them alone. */
+  readonly reserved = new Set<string>()
   private readonly constants = new Map<string, string>()
   private readonly holders = new Map<string, string>()
   private looked = 0
@@ -238,11 +243,11 @@ export class Graph {
     this.nodes.push(node)
   }
 
-  /** A name that no value of this graph has. Subgraphs prefix theirs, for ONNX forbids shadowing. */
+  /** A name that no value of this graph has or will have. Subgraphs prefix theirs, for ONNX forbids shadowing. */
   fresh(hint: string): string {
     for (;;) {
       const name = `${this.parent ? `${this.name}/` : ''}${hint}_${this.counter++}`
-      if (!this.has(name)) return name
+      if (!this.has(name) && !this.reserved.has(name)) return name
     }
   }
 
@@ -260,6 +265,7 @@ export class Graph {
 export const DTYPE_CODES: Record<DType, number> = {
   float32: 1, uint8: 2, int8: 3, uint16: 4, int16: 5, int32: 6, int64: 7, string: 8, bool: 9,
   float16: 10, float64: 11, uint32: 12, uint64: 13, bfloat16: 16,
+  uint4: 21, int4: 22,
 } // biome-ignore format: a table
 
 export const dtypeOf = (code: number): DType => {

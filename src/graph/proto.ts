@@ -76,7 +76,7 @@ function readGraph(proto: GraphProto, parent?: Graph): Graph {
     if (!graph.initializers.has(value.name)) graph.input(value.name, ...readType(value))
   }
   const declared = new Map([...(proto.valueInfo ?? []), ...(proto.output ?? [])].map(value => [value.name, value]))
-  for (const nodeProto of proto.node ?? []) {
+  for (const nodeProto of ordered(proto.node ?? [])) {
     const node = readNode(nodeProto, graph)
     inferNode(graph, node)
     graph.nodes.push(node)
@@ -91,6 +91,37 @@ function readGraph(proto: GraphProto, parent?: Graph): Graph {
   graph.outputs = (proto.output ?? []).map(value => value.name)
   return graph
 }
+
+/** Makers before readers: some tools append nodes that others read, which ONNX Runtime lets pass. */
+function ordered(nodes: NodeProto[]): NodeProto[] {
+  const makers = new Map(nodes.flatMap(node => (node.output ?? []).filter(Boolean).map(name => [name, node] as const)))
+  const placed = new Set<NodeProto>()
+  const order: NodeProto[] = []
+  for (const start of nodes) {
+    const stack = [start]
+    while (stack.length > 0) {
+      const node = stack.at(-1)!
+      const missing = placed.has(node)
+        ? undefined
+        : needs(node).map(input => makers.get(input)).find(maker => maker && maker !== node && !placed.has(maker)) // biome-ignore format: one thought
+      if (missing) {
+        if (stack.includes(missing)) throw new Error(`ONNX graph: node ${missing.name} depends on itself`)
+        stack.push(missing)
+        continue
+      }
+      if (!placed.has(node)) order.push(node)
+      placed.add(node)
+      stack.pop()
+    }
+  }
+  return order
+}
+
+/** What a node reads, its subgraphs too. */
+const needs = ({ input = [], attribute = [] }: NodeProto): string[] => [
+  ...input,
+  ...attribute.flatMap(({ g }) => [...(g?.node ?? []).flatMap(needs), ...(g?.output ?? []).map(({ name }) => name)]),
+]
 
 function readType({ name, type }: ValueProto): [DType, Dim[]] {
   if (!type?.tensorType) throw new Error(`ONNX value ${name} is not a tensor, which is not supported`)

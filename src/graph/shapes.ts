@@ -170,7 +170,8 @@ export const unsqueeze: Inference = c => {
 }
 
 export const expand: Inference = c => {
-  const target = c.integers(1)
+  const rank = c.x[1]?.shape?.[0]
+  const target = c.integers(1) ?? (typeof rank === 'number' ? Array.from({ length: rank }, unknown) : undefined)
   const { dtype, shape } = c.x[0]!
   return [{ dtype, shape: shape && target ? broadcastShapes(shape, target) : undefined }]
 }

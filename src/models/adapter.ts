@@ -50,7 +50,9 @@ export async function saveAdapter(
   { rank, alpha, targets }: AdapterSettings,
 ): Promise<void> {
   await mkdir(dir, { recursive: true })
-  const own = [...weights].filter(([name]) => /\.lora_[AB]\.weight$/.test(name))
+  const own = [...weights].flatMap(([name, host]) =>
+    /\.lora_[AB]\.weight$/.test(name) ? [[inFolder(folder, name), host] as const] : [],
+  )
   const table = modulesOf(folder.config)
   const modules = own.map(([name]) => renamed(name.replace(/\.lora_[AB]\.weight$/, ''), table))
   await writeFiles(dir, {
@@ -116,8 +118,8 @@ export async function adapted(folder: ModelFolder, dir: string): Promise<ModelFo
   const graphs = new Map<string, Model>()
   for (const graph of folder.graphs) {
     const model = await folder.graph(graph)
-    const adapterOf = (weight: string, [out, into]: number[]): LowRank | undefined => {
-      const module = weight.replace(/\.weight$/, '')
+    const adapterOf = (plain: string, [out, into]: number[]): LowRank | undefined => {
+      const module = inFolder(folder, plain)
       const part = (kind: 'A' | 'B', shape: number[]) => {
         const name = `${module}.lora_${kind}.weight`
         const host = weights.get(name)
@@ -133,6 +135,12 @@ export async function adapted(folder: ModelFolder, dir: string): Promise<ModelFo
   if (modules.size > 0) throw new UserError(`${dir}: ${folder.path} has no weight ${[...modules][0]} to adapt`)
   return { ...folder, graph: async name => graphs.get(name)! }
 }
+
+/** Exports name the modules of a decoder as if it stood alone. */
+const inFolder = ({ kind, config, checkpoint }: ModelFolder, module: string) =>
+  kind === 'vlm' && !checkpoint && modulesOf(config) === MODULES && module.startsWith('model.layers.')
+    ? `language_model.${module}`
+    : module
 
 function renamed(name: string, table: Table): string {
   const [from, to] = table.find(([from]) => name.startsWith(from)) ?? ['', '']

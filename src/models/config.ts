@@ -30,8 +30,33 @@ export async function readJson<T = Record<string, unknown>>(folder: string, name
 }
 
 /** The language model's own config: all of it, or the part of a vision-language model that is one. */
-export const textConfig = (config: Config) =>
-  (config.text_config ?? config.llm_config ?? config) as unknown as TextConfig & Record<string, unknown>
+export function textConfig(config: Config): TextConfig & Record<string, unknown> {
+  const text = { ...((config.text_config ?? config.llm_config ?? config) as Record<string, unknown>) }
+  for (const [name, older] of Object.entries(OLDER)) text[name] ??= text[older]
+  return text as unknown as TextConfig & Record<string, unknown>
+}
+
+/** What GPT-2 and its kin call these. */
+const OLDER = { num_hidden_layers: 'n_layer', num_attention_heads: 'n_head', hidden_size: 'n_embd' }
+
+/** What onnxruntime-genai's config says, under the names of a `config.json`; undefined where there is none. */
+export async function genaiConfig(folder: string): Promise<Config | undefined> {
+  type Genai = { model?: { type?: string; decoder?: Record<string, unknown> } & Record<string, unknown> }
+  const model = (await readJson<Genai>(folder, 'genai_config.json'))?.model
+  if (!model?.type) return undefined
+  const { decoder = {} } = model
+  return {
+    model_type: model.type,
+    hidden_size: decoder.hidden_size,
+    num_hidden_layers: decoder.num_hidden_layers,
+    num_attention_heads: decoder.num_attention_heads,
+    num_key_value_heads: decoder.num_key_value_heads,
+    head_dim: decoder.head_size,
+    vocab_size: model.vocab_size,
+    max_position_embeddings: model.context_length,
+    eos_token_id: model.eos_token_id,
+  }
+}
 
 /** The sizes of a decoder. Throws a UserError that names the field which is missing. */
 export function decoderOf(config: Config, path: string): Decoder {

@@ -12,8 +12,9 @@ import type { Model } from '../graph/ir.ts'
 import { modelOf, readModel } from '../graph/proto.ts'
 import { adapted } from './adapter.ts'
 import { buildGraphs, type Compute, type Find } from './builders/index.ts'
-import { type Config, type Decoder, decoderOf, eosOf, imageTokenOf, readJson } from './config.ts'
+import { type Config, type Decoder, decoderOf, eosOf, genaiConfig, imageTokenOf, readJson } from './config.ts'
 import { completed } from './defaults.ts'
+import { settled } from './foreign.ts'
 import { resolveModel } from './hub.ts'
 import { type Checkpoint, openCheckpoint } from './safetensors.ts'
 
@@ -34,6 +35,8 @@ export interface ModelFolder {
   eos: number[]
   /** The placeholder that stands for one image feature. */
   imageToken?: number
+  /** Which variant of the graphs was asked for. */
+  dtype?: string
   /** The safetensors checkpoint, where the folder has one. */
   checkpoint?: Checkpoint
 }
@@ -54,8 +57,12 @@ const GRAPHS = { vlm: ['vision_encoder', 'embed_tokens', 'decoder_model_merged']
 /** Opens a folder or a Hub id. Throws a UserError that says what is missing and what to do. */
 export async function openFolder(idOrPath: string, options: FolderOptions = {}): Promise<ModelFolder> {
   const path = resolve(await resolveModel(idOrPath, options))
-  const held = await readJson<Config>(path, 'config.json')
-  if (!held) throw new UserError(`${path}: expected a model folder, found no config.json in it`)
+  const held = (await readJson<Config>(path, 'config.json')) ?? (await genaiConfig(path))
+  if (!held) {
+    const adapter = existsSync(join(path, 'adapter', 'adapter_config.json'))
+    const advice = adapter ? `, only an adapter: give the model that it was trained on, and --adapter ${join(path, 'adapter')}` : '' // biome-ignore format: one thought
+    throw new UserError(`${path}: expected a model folder, found no config.json in it${advice}`)
+  }
   if (typeof held.model_type !== 'string') {
     throw new UserError(`${join(path, 'config.json')}: expected a model_type, got ${held.model_type}`)
   }
@@ -63,8 +70,14 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
   const checkpoint = await openCheckpoint(path)
   const config = completed(held, checkpoint?.tensors.keys())
   const kind = config.vision_config ? 'vlm' : 'lm'
-  const ready = !options.checkpoint && existsSync(join(path, 'onnx'))
-  const source = ready ? await files(path, kind, options) : built(path, config, checkpoint, options.compute)
+  const decoder = decoderOf(config, path)
+  // Python's exporters put the graphs beside the configs.
+  const beside = !checkpoint && GRAPHS[kind].every(name => existsSync(join(path, `${name}.onnx`)))
+  const onnx = existsSync(join(path, 'onnx')) ? join(path, 'onnx') : beside ? path : undefined
+  const ready = !options.checkpoint && onnx
+  const source = ready
+    ? await files(onnx, kind, decoder, options, checkpoint)
+    : built(path, config, checkpoint, options.compute)
   const imageToken = kind === 'vlm' ? await imageTokenOf(path, config) : undefined
   const folder: ModelFolder = {
     path,
@@ -72,9 +85,10 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
     generationConfig,
     kind,
     graphs: GRAPHS[kind],
-    decoder: decoderOf(config, path),
+    decoder,
     eos: await eosOf(path, config, generationConfig),
     ...(imageToken !== undefined && { imageToken }),
+    ...(options.dtype && { dtype: options.dtype }),
     ...(checkpoint && { checkpoint }),
     ...source,
   }
@@ -83,9 +97,14 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
 
 type Source = Pick<ModelFolder, 'onnx' | 'graph'>
 
-/** Graphs from `onnx/`. */
-async function files(path: string, kind: 'vlm' | 'lm', { dtype }: FolderOptions): Promise<Source> {
-  const onnx = join(path, 'onnx')
+/** Graphs from files. */
+async function files(
+  onnx: string,
+  kind: 'vlm' | 'lm',
+  decoder: Decoder,
+  { dtype }: FolderOptions,
+  checkpoint?: Checkpoint,
+): Promise<Source> {
   const present = (await readdir(onnx)).filter(file => file.endsWith('.onnx')).sort()
   const suffix = dtype ? suffixOf(dtype) : onlyVariant(present, GRAPHS[kind])
   const fileOf = (name: string) => `${name}${suffix}.onnx`
@@ -96,7 +115,10 @@ async function files(path: string, kind: 'vlm' | 'lm', { dtype }: FolderOptions)
     throw new UserError(`${onnx}: expected ${missing.join(', ')} of a ${kind} model; ${found}${others}`)
   }
   const parsed = new Map<string, Promise<Model>>()
-  const read = async (name: string) => readModel(await readFile(join(onnx, fileOf(name))))
+  const read = async (name: string) => {
+    const apart = GRAPHS[kind].length > 1 ? name : undefined
+    return settled(readModel(await readFile(join(onnx, fileOf(name)))), decoder, apart, checkpoint?.tensors)
+  }
   return { onnx, graph: name => once(parsed, name, () => read(name)) }
 }
 

@@ -31,10 +31,12 @@ export async function resolveModel(
     {
       mark: variant ? `-${variant}` : '',
       choose(files) {
-        const held = files.filter(({ name }) => wanted(name, dtype))
-        if (!held.some(({ name }) => name === 'config.json'))
+        // Python's exporters put the graphs beside the configs.
+        const nested = files.some(({ name }) => name.startsWith('onnx/') || name.endsWith('.safetensors'))
+        const held = files.filter(({ name }) => wanted(name, nested ? 'onnx/' : '', dtype))
+        if (!held.some(({ name }) => /^(genai_)?config\.json$/.test(name)))
           throw new UserError(`${idOrPath}: the Hub's repository has no config.json`)
-        const graphs = held.filter(({ name }) => name.startsWith('onnx/'))
+        const graphs = held.filter(({ name }) => /\.onnx([._]data(_\d+)?)?$/.test(name))
         if (checkpoint) return held.filter(file => !graphs.includes(file))
         // the graphs bring their own weights
         return graphs.length > 0 ? held.filter(({ name }) => !name.includes('.safetensors')) : held
@@ -44,10 +46,10 @@ export async function resolveModel(
 }
 
 /** Configs, tokenizer, processor, graphs of one variant with their data, weights. */
-function wanted(name: string, dtype: string | undefined): boolean {
+function wanted(name: string, place: string, dtype: string | undefined): boolean {
   if (/^[\w.-]+\.(json|jinja)$/.test(name) || /^model(-\d+-of-\d+)?\.safetensors$/.test(name)) return true
   const suffix = !dtype || dtype === 'fp32' ? '' : dtype === 'q8' ? '_quantized' : `_${dtype}`
   return new RegExp(
-    `^onnx/(vision_encoder|embed_tokens|decoder_model_merged|model)${suffix}\\.onnx(_data(_\\d+)?)?$`,
+    `^${place}(vision_encoder|embed_tokens|decoder_model_merged|model)${suffix}\\.onnx([._]data(_\\d+)?)?$`,
   ).test(name)
 }

@@ -4,7 +4,7 @@
  * (an export from the Hub), each graph gets its weights in a `.onnx_data` file beside it.
  */
 
-import { mkdir, open } from 'node:fs/promises'
+import { mkdir, open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Graph, type Tensor } from '../graph/ir.ts'
 import { readModel, writeModel } from '../graph/proto.ts'
@@ -12,7 +12,7 @@ import type { HostTensor } from '../graph/session.ts'
 import type { Compute } from './builders/index.ts'
 import { type ModelFolder, stored, weightsOf } from './folder.ts'
 import { type Checkpoint, tensorBytes, tensorOf } from './safetensors.ts'
-import { copyPlain, wholeFolder, writeBuilt, writeGraphs, writeWeights } from './write.ts'
+import { copyPlain, wholeFolder, writeBuilt, writeWeights } from './write.ts'
 
 type Weights = Map<string, HostTensor>
 
@@ -54,13 +54,15 @@ async function saveCheckpoint(source: ModelFolder, { tensors, folder }: Checkpoi
   await writeBuilt(part, source.config, find, metadata.compute as Compute | undefined)
 }
 
-async function saveGraphs({ graphs, graph, onnx }: ModelFolder, part: string, weights: Weights) {
-  await mkdir(join(part, 'onnx'), { recursive: true })
+/** Beside the configs or in onnx/, as the source has them. */
+async function saveGraphs({ graphs, graph, onnx, path }: ModelFolder, part: string, weights: Weights) {
+  const place = onnx === path ? part : join(part, 'onnx')
+  await mkdir(place, { recursive: true })
   const unknown = new Set(weights.keys())
   for (const name of graphs) {
     const model = readModel(writeModel(await graph(name))) // a copy, to be changed
     const file = `${name}.onnx_data`
-    const out = await open(join(part, 'onnx', file), 'w')
+    const out = await open(join(place, file), 'w')
     let offset = 0
     const rewrite = async (within: Graph) => {
       for (const [key, old] of within.initializers) {
@@ -81,7 +83,7 @@ async function saveGraphs({ graphs, graph, onnx }: ModelFolder, part: string, we
       }
     }
     await rewrite(model.graph).finally(() => out.close())
-    await writeGraphs(part, { [name]: model })
+    await writeFile(join(place, `${name}.onnx`), writeModel(model))
   }
   if (unknown.size > 0) throw new Error(`the model has no weight ${[...unknown].join(', ')}`)
 }

@@ -20,6 +20,7 @@ import type { Response } from './score.ts'
 export interface ModelFlags extends ServerFlags {
   model: string
   adapter?: string
+  dtype?: string
   profile?: boolean
   engine: 'onnx' | 'transformers'
   device: 'auto' | 'cpu' | 'cuda' | 'webgpu'
@@ -229,11 +230,12 @@ async function generatorOf(flags: ModelFlags, { logprobs = false } = {}): Promis
     topP: flags['top-p'],
     maxTokens: flags['max-tokens'],
   }
-  const { model, adapter, engine, device, quiet, profile, 'base-url': url } = flags
+  const { model, adapter, dtype, engine, device, quiet, profile, 'base-url': url } = flags
   const asked = url === undefined ? undefined : serverOf(url, flags['api-key-env'], flags)
   const server = asked && { ...asked, extra: flags['extra-body'] }
   const batchSize = flags['batch-size']
-  return createGenerator({ model, adapter, engine, device, batchSize, sampling, quiet, profile, server, logprobs })
+  const own = { model, adapter, dtype, engine, device, batchSize, profile }
+  return createGenerator({ ...own, sampling, quiet, server, logprobs })
 }
 
 function serverOf(url: string, keyEnv: string | undefined, flags: ServerFlags): ServerOptions {

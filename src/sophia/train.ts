@@ -29,6 +29,7 @@ export interface TrainFlags extends Omit<TrainOptions, 'weigh' | 'microTokens' |
   input: string
   from?: Format
   model: string
+  dtype?: string
   /** Where pictures' paths start from; the input's folder where absent. */
   images?: string
   allowRemote: boolean
@@ -60,8 +61,10 @@ export async function runTrain(flags: TrainFlags): Promise<number> {
   try {
     const { openFolder } = await import('../models/folder.ts')
     const { resolveDevice, silenceDevice } = await import('../graph/session.ts')
+    const { openPolicy } = await import('../train/policy.ts')
     if (quiet) silenceDevice()
-    const folder = await openFolder(flags.model)
+    const folder = await openFolder(flags.model, { dtype: flags.dtype })
+    await openPolicy(folder, { trainVision: flags.trainVision, lora: flags.lora && { ...flags.lora, seed: 0 } }) // what cannot be trained is told at once
     const data = await readData(flags, folder, say)
     const device = await resolveDevice(flags.device)
     const microTokens = flags.microTokens ?? MICRO_TOKENS[device]

@@ -29,7 +29,7 @@ export interface Forecast {
 }
 
 /** Node and ONNX Runtime themselves, and what their allocators keep, as measured (test/LOG.md). */
-const PROGRAM = 0.4 * 2 ** 30
+const PROGRAM = 0.3 * 2 ** 30
 /** What is lost between small arrays of unlike sizes, as a share of them. */
 const WASTE = 0.15
 

@@ -7,7 +7,7 @@
 import { Graph, type Tensor } from '../graph/ir.ts'
 import { modelOf } from '../graph/proto.ts'
 import { type HostTensor, openSession } from '../graph/session.ts'
-import { beside } from '../models/lora.ts'
+import { beside, type Place } from '../models/lora.ts'
 import { stream } from '../random.ts'
 
 export interface LoraOptions {
@@ -21,10 +21,12 @@ export const TARGETS = [
   ...['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'],
   ...['wqkv', 'wo', 'w1', 'w2', 'w3'],
 ]
+/** What some architectures have in their place. */
+const JOINED = ['qkv_proj', 'gate_up_proj']
 
 export interface Adapter {
-  /** The weight that it adapts: (out, in). */
-  weight: string
+  /** What it adapts, and where that lies. */
+  place: Place
   /** Names and starting values of A (rank, in) and B (out, rank). */
   a: { name: string; start: Tensor }
   b: { name: string; start: Tensor }
@@ -34,9 +36,10 @@ export interface Adapter {
 export function withAdapters(graph: Graph, options: LoraOptions): { graph: Graph; adapters: Adapter[] } {
   const adapters: Adapter[] = []
   const scale = options.alpha / options.rank
-  const adapted = beside(graph, (weight, shape) => {
-    if (!TARGETS.some(target => weight.endsWith(`.${target}.weight`))) return undefined
-    const adapter = fresh(weight, shape, options)
+  const adapted = beside(graph, (module, shape, place) => {
+    const targets = place.parts ? TARGETS : [...TARGETS, ...JOINED]
+    if (!targets.some(target => module.endsWith(`.${target}`))) return undefined
+    const adapter = { place, ...fresh(module, shape, options) }
     adapters.push(adapter)
     return { ...adapter, scale }
   })
@@ -44,8 +47,7 @@ export function withAdapters(graph: Graph, options: LoraOptions): { graph: Graph
 }
 
 /** A uniform in ±1/√in, as PEFT has it (Kaiming with a = √5); B zero. */
-function fresh(weight: string, [out, into]: number[], { rank, seed }: LoraOptions): Adapter {
-  const module = weight.slice(0, -'.weight'.length)
+function fresh(module: string, [out, into]: number[], { rank, seed }: LoraOptions): Omit<Adapter, 'place'> {
   const draw = stream(seed, 'lora', module)
   const a = Float32Array.from({ length: rank * into }, () => (2 * draw() - 1) / Math.sqrt(into))
   const tensor = (shape: number[], data: Float32Array): Tensor => ({
@@ -54,13 +56,16 @@ function fresh(weight: string, [out, into]: number[], { rank, seed }: LoraOption
     data: new Uint8Array(data.buffer),
   })
   return {
-    weight,
     a: { name: `${module}.lora_A.weight`, start: tensor([rank, into], a) },
     b: { name: `${module}.lora_B.weight`, start: tensor([out, rank], new Float32Array(out * rank)) },
   }
 }
 
-/** W + s B A for every adapter, one after the other. */
+/**
+ * W + s B A for every adapter, one after the other; packed modules share a W, which may lie (in, out).
+ *
+ * @throws Error where a weight is not of floats
+ */
 export async function merged(
   adapters: Adapter[],
   values: Map<string, HostTensor>,
@@ -68,14 +73,32 @@ export async function merged(
   { rank, alpha }: Pick<LoraOptions, 'rank' | 'alpha'>,
 ): Promise<Map<string, HostTensor>> {
   const g = new Graph('merge')
-  const [w, a, b] = [['out', 'in'], ['rank', 'in'], ['out', 'rank']].map((shape, i) => g.input('wab'[i], 'float32', shape)) // biome-ignore format: one thought
-  g.output(g.op('Add', [w, g.op('Mul', [g.op('MatMul', [b, a]), g.scalar(alpha / rank)])]), 'merged')
+  const [a, b] = [['rank', 'in'], ['out', 'rank']].map((shape, i) => g.input('ab'[i], 'float32', shape)) // biome-ignore format: one thought
+  g.output(g.op('Mul', [g.op('MatMul', [b, a]), g.scalar(alpha / rank)]), 'delta') // (out, in)
   const session = await openSession(modelOf(g))
   const result = new Map<string, HostTensor>()
-  for (const { weight, a, b } of adapters) {
-    const feeds = { w: await weightOf(weight), a: values.get(a.name)!, b: values.get(b.name)! }
-    result.set(weight, (await session.run(feeds)).merged)
+  for (const { place, a, b } of adapters) {
+    const { weight, module } = place
+    if (!weight) throw new Error(`${module} has no weight of floats to merge with`)
+    const { delta } = await session.run({ a: values.get(a.name)!, b: values.get(b.name)! })
+    const whole = result.get(weight) ?? (await weightOf(weight))
+    result.set(weight, { ...whole, data: added(whole, delta, place) })
   }
   await session.close()
   return result
+}
+
+/** W + delta, which begins at row `from` of W. */
+function added(whole: HostTensor, delta: HostTensor, { from, transposed }: Place): Float32Array {
+  const data = (whole.data as Float32Array).slice()
+  const [out, into] = delta.shape
+  const values = delta.data as Float32Array
+  const width = whole.shape[1]
+  for (let row = 0; row < out; row++) {
+    for (let column = 0; column < into; column++) {
+      const at = transposed ? column * width + from + row : (from + row) * width + column
+      data[at] += values[row * into + column]
+    }
+  }
+  return data
 }

@@ -4,17 +4,19 @@
  */
 
 import { UserError } from '../errors.ts'
-import { type Graph, sizeOf, type Tensor } from '../graph/ir.ts'
+import { sizeOf, type Tensor } from '../graph/ir.ts'
 import type { HostTensor } from '../graph/session.ts'
 import type { Compute } from '../models/builders/index.ts'
 import { type ModelFolder, openFolder } from '../models/folder.ts'
 import { openPictures, positionAxes } from '../models/pictures/pictures.ts'
 import { loadTensor } from '../models/safetensors.ts'
 import type { Parts } from './forward.ts'
+import { learnable } from './learnable.ts'
 import { type Adapter, type LoraOptions, withAdapters } from './lora.ts'
 import type { Reading } from './micro.ts'
 import { inSingle } from './single.ts'
 import { decays, type Trained } from './step.ts'
+import { trainable } from './weights.ts'
 
 export interface PolicyOptions {
   trainVision: boolean
@@ -36,37 +38,56 @@ export interface Policy {
 /** Weights of the bridge from tower to backbone, in the architectures' several names. */
 const PROJECTOR = /projector|mlp1\.|connector|visual\.merger|image_newline/
 
-/** Names that checkpoints give to weights; the lone ones are of vision towers, and what ends a row of a picture. */
-const WEIGHT = /\.(weight|bias)$|(class_embedding|cls_token|position_embeddings?|ls[12]|lambda_[12]|image_newline)$/
-
 export async function openPolicy(folder: ModelFolder, options: PolicyOptions): Promise<Policy> {
   const { trainVision, lora, compute = 'float32' } = options
   const parts: Parts = {}
   const names = folder.kind === 'vlm' ? (['vision_encoder', 'embed_tokens', 'decoder_model_merged'] as const) : (['model'] as const) // biome-ignore format: one thought
   const source = await computing(folder, compute)
   for (const name of names) parts[name] = (await source.graph(name)).graph
-  const reading = await readingOf(parts, folder)
+  if (!lora) refuseQuantized(parts, folder)
   if (lora) {
     const which = parts.decoder_model_merged ? 'decoder_model_merged' : 'model'
     const { graph, adapters } = withAdapters(parts[which]!, lora)
     if (adapters.length === 0) throw new UserError(`--lora: ${folder.path} has no weight that takes an adapter`)
     const trained = adapters.flatMap(({ a, b }) => [a, b]).map(({ name, start }) => ({ name, start, decays: true }))
-    return { parts: { ...parts, [which]: graph }, trained, adapters, reading, onnx: source.onnx }
+    return policyOf({ ...parts, [which]: graph }, trained, adapters, source, compute)
   }
   const weights = new Map<string, Tensor>()
-  for (const part of [parts.embed_tokens, parts.decoder_model_merged, parts.model]) collect(weights, part)
-  collect(weights, parts.vision_encoder, name => trainVision || PROJECTOR.test(name))
+  const { vision_encoder: tower, ...text } = parts
+  for (const part of Object.values(text)) for (const [name, tensor] of trainable(part)) weights.set(name, tensor)
+  const seen = tower && trainable(tower, name => trainVision || PROJECTOR.test(name))
+  for (const [name, tensor] of seen ?? []) weights.set(name, tensor)
   if (weights.size === 0) throw new UserError(`${folder.path}: no trainable weights in its graphs (quantized?)`)
   const trained = [...weights].map(([name, start]) => ({ name, start, decays: decays(name, start.shape) }))
-  for (const name of names) parts[name] = inSingle(parts[name]!, weights)
-  return { parts, trained, adapters: [], reading, onnx: source.onnx }
+  if (compute !== 'float32') for (const name of names) parts[name] = inSingle(parts[name]!, weights)
+  return policyOf(parts, trained, [], source, compute)
+}
+
+async function policyOf(
+  raw: Parts,
+  trained: Trained[],
+  adapters: Adapter[],
+  folder: ModelFolder,
+  compute: Compute,
+): Promise<Policy> {
+  const parts = learnable(raw, trained, compute !== 'float32')
+  return { parts, trained, adapters, reading: await readingOf(parts, folder), onnx: folder.onnx }
+}
+
+function refuseQuantized(parts: Parts, { path }: ModelFolder): void {
+  const node = Object.values(parts).flatMap(part => part.nodes).find(({ op }) => op === 'MatMulNBits') // biome-ignore format: one thought
+  if (!node) return
+  throw new UserError(
+    `${path}: its weights are quantized (MatMulNBits at node ${node.name}) and cannot be trained themselves. ` +
+      'Train adapters beside them with --lora RANK, or choose a variant in floats by --dtype',
+  )
 }
 
 /** The folder with graphs that compute in `compute`, built from its checkpoint where its own do otherwise. */
 async function computing(folder: ModelFolder, compute: Compute): Promise<ModelFolder> {
   const own = await computeOf(folder)
   if (own === compute) return folder
-  if (folder.checkpoint) return openFolder(folder.path, { checkpoint: true, compute })
+  if (folder.checkpoint && !folder.dtype) return openFolder(folder.path, { checkpoint: true, compute })
   if (compute === 'float32') return folder
   throw new UserError(
     `--compute: ${folder.path} has graphs that compute in ${own}, and no checkpoint to build others from. ` +
@@ -75,8 +96,12 @@ async function computing(folder: ModelFolder, compute: Compute): Promise<ModelFo
   )
 }
 
-const computeOf = async (folder: ModelFolder): Promise<Compute> =>
-  ((await folder.graph(folder.graphs[0])).metadata.compute as Compute | undefined) ?? 'float32'
+/** As our own graphs say; of others, by their first product. */
+async function computeOf(folder: ModelFolder): Promise<Compute> {
+  const { graph, metadata } = await folder.graph(folder.graphs.at(-1)!)
+  const product = graph.nodes.find(({ op }) => op === 'MatMul' || op === 'MatMulNBits')
+  return (metadata.compute ?? (product ? graph.type(product.outputs[0]).dtype : 'float32')) as Compute
+}
 
 /** What the weights of a folder are stored in, by their bytes: what a GPU computes in if nobody says otherwise. */
 export async function storedIn(folder: ModelFolder): Promise<Compute> {
@@ -93,13 +118,6 @@ export async function startingWeights({ trained, onnx }: Policy): Promise<Map<st
   const own = (start: Tensor) => ('data' in start ? { ...start, data: start.data.slice() } : start)
   const loaded = trained.map(async ({ name, start }) => [name, await loadTensor(own(start), onnx, true)] as const)
   return new Map(await Promise.all(loaded))
-}
-
-/** Weights have names from a checkpoint; what graphs hold beside them (constants, tables) has not. */
-function collect(into: Map<string, Tensor>, part: Graph | undefined, wanted = (_: string) => true): void {
-  for (const [name, tensor] of part?.initializers ?? []) {
-    if (WEIGHT.test(name) && /^b?float/.test(tensor.dtype) && wanted(name)) into.set(name, tensor)
-  }
 }
 
 /** How the model takes pictures and positions. */

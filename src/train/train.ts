@@ -16,7 +16,7 @@ import { describe, forecast, inGiB, longestThatFits } from './forecast.ts'
 import { type Fit, queriesFor } from './forward.ts'
 import { openLog, startNews } from './log.ts'
 import { openPolicy, type Policy, startingWeights } from './policy.ts'
-import { saveModel } from './result.ts'
+import { mergeable, saveModel } from './result.ts'
 import { learningRate } from './schedule.ts'
 import { buildStep } from './step.ts'
 import { freshState, Trainer } from './trainer.ts'
@@ -129,6 +129,7 @@ export async function train(
       if (state.step % saveEvery === 0 && state.step < steps) await save()
     }
     await saveModel(folder, `${run}/model`, policy, state.weights, options.lora)
+    if (!quiet && !mergeable(policy.adapters)) process.stderr.write(adapterAlone(folder, output))
   } finally {
     await log.close()
     await trainer.close()
@@ -193,8 +194,21 @@ function settingsOf(options: TrainOptions, folder: ModelFolder, data: Dataset): 
   const { lora, trainVision, compute = 'float32', seed } = options
   const rates = { lr, lrFloor, warmup, weightDecay, betas, clip }
   const order = { batchSize, epochs, maxSteps, microTokens, seed }
-  return { model: folder.path, rows: data.fingerprint(), ...rates, ...order, lora, trainVision, compute }
+  return {
+    model: folder.path,
+    dtype: folder.dtype,
+    rows: data.fingerprint(),
+    ...rates,
+    ...order,
+    lora,
+    trainVision,
+    compute,
+  }
 }
+
+const adapterAlone = ({ path, dtype }: ModelFolder, output: string) =>
+  `train: weights of four bits cannot take an adapter in: ${output} holds the adapter alone. ` +
+  `Use it as --model ${path}${dtype ? ` --dtype ${dtype}` : ''} --adapter ${output}/adapter\n`
 
 const adviceOf = (run: string, there: boolean) =>
   `${there ? `${run} holds the last good checkpoint. ` : ''}Try a lower --lr, a longer --warmup or a lower --clip`

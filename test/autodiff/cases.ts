@@ -49,12 +49,36 @@ const reductions = (op: string, a: typeof any = any): Case[] => [
   withInts(op, [a(2, 3, 4)], [[-1, 0]], { keepdims: 0 }),
   withInts(op, [a(2, 3)], [], { keepdims: 0 }),
 ]
+/** x (…, K) by packed weights (N, K), as ONNX Runtime's quantizers lay them; bytes are drawn, so are zero points. */
+const packed = (K: number, { bits = 4, zeros = false, bias = false, N = 6, block = 16 } = {}): Case => ({
+  inputs: [any(2, 3, K)],
+  build: (g, [x]) => {
+    const blocks = Math.ceil(K / block)
+    const bytes = (...shape: number[]) => {
+      const data = Uint8Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => (i * 89 + K) % 251)
+      return g.weight(g.fresh('bytes'), { dtype: 'uint8', shape, data })
+    }
+    const scales = g.floats(Array.from({ length: N * blocks }, (_, i) => (0.02 + 0.01 * (i % 5)) / (bits === 8 ? 16 : 1)), [N, blocks]) // biome-ignore format: one thought
+    const points = zeros ? bytes(N, Math.ceil((blocks * bits) / 8)) : ''
+    const added = bias ? ['', g.floats([1, 2, 3, 4, 5, 6], [N])] : []
+    return g.op('MatMulNBits', [x, bytes(N, blocks, (block * bits) / 8), scales, points, ...added], { K, N, bits, block_size: block }) // biome-ignore format: one thought
+  },
+})
 const constantly0 = [{ inputs: [nonzero(2, 3)] }]
 const scatter = (reduction: string) => ({ reduction })
 const multiple = (op: string, x: string[], count: number, attrs: Case['attrs'] = {}) => (g: Graph) => g.many(op, x, count, attrs) // biome-ignore format: one thought
 
 export const CASES: Record<string, Case[]> = {
+  MatMulNBits: [
+    packed(32),
+    packed(32, { zeros: true }),
+    packed(48, { zeros: true, bias: true }),
+    packed(40, { zeros: true }),
+    packed(64, { bits: 8, block: 32 }),
+    packed(64, { bits: 8, zeros: true, block: 32 }),
+  ],
   Identity: unary,
+  Dropout: unary,
   Cast: [{ inputs: [any(2, 3)], build: (g, [x]) => g.op('Cast', [g.op('Cast', [x], { to: 11 })], { to: 1 }) }],
   CastLike: [{ inputs: [any(2, 3)], build: (g, [x]) => g.op('CastLike', [x, g.scalar(1)]) }],
 
@@ -87,6 +111,7 @@ export const CASES: Record<string, Case[]> = {
   Ceil: [on({ ...any(2, 3), draw: u => 0.2 + 0.5 * u })],
   Round: [on({ ...any(2, 3), draw: u => 0.1 + 0.3 * u })],
   Relu: kinked,
+  LeakyRelu: [...kinked, { inputs: [nonzero(2, 5)], attrs: { alpha: float(0.3) } }],
   Softplus: unary,
   Tanh: unary,
   Sigmoid: unary,

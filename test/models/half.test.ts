@@ -114,7 +114,7 @@ test('a half checkpoint is trained in single precision, whatever its graphs comp
   await saveFolder(await openFolder(out), saved, new Map())
   assert.is((await (await openFolder(saved)).graph('model')).metadata.compute, 'float16')
   const packed = await openPolicy(await openFolder(goldenPath('internlm2')), { trainVision: false, lora: { rank: 2, alpha: 4, seed: 0 } }) // biome-ignore format: one line
-  assert.equal(packed.adapters.map(({ weight }) => weight.split('.').at(-2)), [1, 2].flatMap(() => ['wqkv', 'wo', 'w1', 'w3', 'w2'])) // biome-ignore format: one line
+  assert.equal(packed.adapters.map(({ place }) => place.module.split('.').at(-1)), [1, 2].flatMap(() => ['wqkv', 'wo', 'w1', 'w3', 'w2'])) // biome-ignore format: one line
 })
 
 test('products in half precision: every border stays single, the logits are near', async () => {

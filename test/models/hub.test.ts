@@ -153,4 +153,26 @@ test.after(() => {
   server.close()
 })
 
+test('graphs that lie beside the configs are fetched with their data', async () => {
+  const folder = fresh()
+  const { 'model.safetensors': kept, 'config.json': config, ...rest } = files
+  delete files['model.safetensors']
+  delete files['config.json']
+  for (const name of ['genai_config.json', 'model.onnx', 'model.onnx.data'])
+    files[name] = await readFile(join(goldenPath('../exports/genai-int4'), name))
+  try {
+    await resolveModel('tiny/qwen')
+    assert.equal(asked.filter(name => /onnx|genai/.test(name)).sort(), [
+      'genai_config.json',
+      'model.onnx',
+      'model.onnx.data',
+    ])
+    const { graph } = await (await openFolder(folder)).graph('model')
+    assert.ok(graph.nodes.some(({ op }) => op === 'MatMulNBits'))
+  } finally {
+    for (const name of Object.keys(files)) delete files[name]
+    Object.assign(files, { 'model.safetensors': kept, 'config.json': config, ...rest })
+  }
+})
+
 test.run()

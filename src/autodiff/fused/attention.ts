@@ -97,13 +97,16 @@ function queryPositions(w: Writer, query: string, key: string): string {
   return w.add(counted(w, length), w.sub(w.op('Shape', [key], { start: 2, end: 3 }), length))
 }
 
+/** Stands for minus infinity in a mask; two of them do not overflow, and a row that sees nothing gets no NaN. */
+const hidden = (w: Writer) => w.scalar(w.graph.type(w.y).dtype === 'float16' ? -3e4 : -1e9)
+
 /** 0 where a query may see a key, else a large negative number: (T, S). With a window, only so many keys back. */
 function causal(w: Writer, positions: string, key: string, window: number): string {
   const row = w.unsqueeze(positions, 1) // (T, 1)
   const column = counted(w, w.op('Shape', [key], { start: 2, end: 3 })) // (S,)
   let seen = w.op('LessOrEqual', [column, row])
   if (window > 0) seen = w.op('And', [seen, w.op('Greater', [column, w.sub(row, w.graph.ints(window))])])
-  return w.op('Where', [seen, w.scalar(0), w.scalar(-1e9)])
+  return w.op('Where', [seen, w.scalar(0), hidden(w)])
 }
 
 /** The same for padding: (B, 1, 1, S). */

@@ -5,6 +5,8 @@ import type { Rule, Site } from './site.ts'
 
 export const ELEMENTWISE: Record<string, Rule> = {
   Identity: ({ g }) => [g],
+  /** Exports are of models that do not drop out. */
+  Dropout: ({ g }) => [g, null, null],
   Cast: s => [s.op('Cast', [s.g], { to: DTYPE_CODES[s.graph.type(s.x[0]).dtype] })],
   CastLike: s => [s.op('CastLike', [s.g, s.x[0]]), null],
 
@@ -37,6 +39,7 @@ export const ELEMENTWISE: Record<string, Rule> = {
   Round: () => [null],
 
   Relu: s => [s.gate(s.op('Greater', [s.y, s.scalar(0)]), s.g)],
+  LeakyRelu: s => [s.op('Where', [s.op('Greater', [s.x[0], s.scalar(0)]), s.g, s.mul(s.g, s.float('alpha', 0.01))])],
   Softplus: s => [s.mul(s.g, s.op('Sigmoid', [s.x[0]]))],
   Tanh: s => [s.sub(s.g, s.mul(s.g, s.mul(s.y, s.y)))],
   Sigmoid: s => {

@@ -6,6 +6,7 @@ import { ELEMENTWISE } from './elementwise.ts'
 import { GATHER } from './gather.ts'
 import { MATMUL } from './matmul.ts'
 import { NORMALIZE } from './normalize.ts'
+import { QUANTIZED } from './quantized.ts'
 import { REDUCE } from './reduce.ts'
 import { SHAPE } from './shape.ts'
 import type { Rule } from './site.ts'
@@ -18,5 +19,6 @@ export const RULES: Readonly<Record<string, Rule>> = {
   ...REDUCE,
   ...NORMALIZE,
   ...GATHER,
+  ...QUANTIZED,
   ...BLOCKS,
 }
