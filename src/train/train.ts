@@ -13,7 +13,7 @@ import { microBatches, stepsPerEpoch } from './batches.ts'
 import { loadCheckpoint, runFolder, type Settings, saveCheckpoint } from './checkpoint.ts'
 import type { Dataset } from './dataset.ts'
 import { describe, forecast, inGiB, longestThatFits } from './forecast.ts'
-import { type Fit, queriesFor } from './forward.ts'
+import { type Fit, queriesFor, roomOf } from './forward.ts'
 import { openLog, startNews } from './log.ts'
 import { openPolicy, type Policy, startingWeights } from './policy.ts'
 import { mergeable, saveModel } from './result.ts'
@@ -147,7 +147,7 @@ export async function dryRun(
   options: TrainOptions,
   limit: number,
 ): Promise<string[]> {
-  const { batchSize, microTokens, seed, recompute } = options
+  const { batchSize, microTokens, seed, recompute, device } = options
   const lora = options.lora && { ...options.lora, seed }
   const policy = await openPolicy(folder, { trainVision: options.trainVision, lora, compute: options.compute })
   const sizes = { lengths: data.lengths, images: data.images }
@@ -167,17 +167,18 @@ export async function dryRun(
     ),
   }
   const longest = Math.max(...data.lengths)
-  const fits = longestThatFits(policy, recompute, limit)
+  const fits = longestThatFits(policy, recompute, limit, roomOf(device))
   return [
     `micro-batch of ${batch.rows} × ${batch.length} tokens, ${batch.targets} learnt`,
-    ...describe(forecast(policy, recompute, longest, batch)),
+    ...describe(forecast(policy, recompute, longest, batch, roomOf(device))),
     `longest sequence that fits in ${inGiB(limit)} GiB${' '.repeat(9)}${fits.toLocaleString('en')} tokens`,
   ]
 }
 
-const fitOf = ({ recompute }: TrainOptions, data: Dataset): Fit => {
+const fitOf = ({ recompute, device }: TrainOptions, data: Dataset): Fit => {
+  const room = roomOf(device)
   const longest = data.lengths.reduce((a, b) => Math.max(a, b), 0)
-  return { recompute, queries: queriesFor(longest) }
+  return { recompute, queries: queriesFor(longest, room), room }
 }
 
 async function openTrainer(policy: Policy, state: Trainer['state'], options: TrainOptions, fit: Fit, profile?: string) {
