@@ -102,9 +102,9 @@ speed() {
   done
   try speed sample-profile 300 node bin/run.js "${sample[@]}" --batch-size 64 --profile -o "$scratch/s.jsonl" --summary "$scratch/s.json" >/dev/null &&
     line speed sample-profile "$(told "$out/sample-profile.err")"
-  local train=(train $world/general.jsonl --model $policy --epochs 20 --max-steps 6 --batch-size 64 --device $device)
+  local train=(train $world/general.jsonl --model $policy --epochs 20 --batch-size 64 --device $device)
   rm -rf "$scratch"/trained-speed*
-  try speed train 300 node bin/run.js "${train[@]}" -o "$scratch/trained-speed" --log "$out/train-speed.jsonl" -q && line speed train "$(bench speed "$out/train-speed.jsonl")"
+  try speed train 300 node bin/run.js "${train[@]}" --max-steps 6 -o "$scratch/trained-speed" --log "$out/train-speed.jsonl" -q && line speed train "$(bench speed "$out/train-speed.jsonl")"
   try speed train-profile 300 node bin/run.js "${train[@]}" --max-steps 2 --profile -o "$scratch/trained-speed-profile" --log "$scratch/p.jsonl" &&
     line speed train-profile "$(told "$out/train-profile.err")"
 }
@@ -121,7 +121,7 @@ lora() {
       else failed lora "$name" 1 "$out/$name.err"; fi
     done
   done
-  try lora profile 400 node bin/run.js train "$scratch/rows.jsonl" --model "$scratch/model" -o "$scratch/none" --device $device --lora 16 --dry-run \
+  try lora forecast 400 node bin/run.js train "$scratch/rows.jsonl" --model "$scratch/model" -o "$scratch/none" --device $device --lora 16 --dry-run \
     --compute "${halves[0]}" --recompute --micro-tokens $length --max-length 10000000 --memory 78 >"$out/forecast.txt" && line lora forecast "$(node -e 'console.log(JSON.stringify(require("fs").readFileSync(process.argv[1], "utf8").split("\n").filter(l => !/layer/.test(l))))' "$out/forecast.txt")"
 }
 
