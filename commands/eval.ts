@@ -36,10 +36,13 @@ export default class Eval extends SophiaCommand {
   static override description =
     `Writes one row a response, with response {index, text, tokens, finish, model, verdict}, and tells pass@1
 with its 95% interval, by group, on standard error. --summary and --log-samples write what lmms-eval writes.
+The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384 tokens, one sample.
+
 --benchmark reads a benchmark's own files, from --data or fetched from the Hub, asks as it asks and judges as it judges.
---responses scores answers that some model gave before, and runs none; with --benchmark, rows of an id and an answer will do.
---extract-url lets an LLM read the answers out of the responses, --judge-url lets one judge them; else rules do both.
-The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384 tokens, one sample.`
+--responses scores answers that some model gave before, and runs none. Rows that eval wrote hold all that is needed; with
+--benchmark and --data, rows of an id and an answer will do.
+
+--extract-url lets an LLM read the answers out of the responses, --judge-url lets one judge them; else rules do both.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> fixtures/world/test.parquet --model fixtures/policy --limit 20 --max-tokens 256 -o responses.jsonl',
     '<%= config.bin %> <%= command.id %> problems.jsonl --model MODEL --samples 4 --summary result.json -o responses.jsonl --resume',
@@ -61,7 +64,11 @@ The paper's settings are the defaults: temperature 1.0, top-p 0.8, at most 16384
       description:
         "a file or folder of the benchmark's repository, or of its data set on the Hub (default: fetched from there)",
     }),
-    responses: Flags.string({ helpValue: 'FILE', description: 'saved answers to score, in place of INPUT' }),
+    responses: Flags.string({
+      helpValue: 'FILE',
+      exclusive: ['samples', 'temperature', 'top-p', 'max-tokens', 'base-url', 'adapter', 'profile'],
+      description: 'saved answers to score, in place of INPUT',
+    }),
     key: Flags.string({
       default: 'response',
       helpValue: 'KEY',

@@ -6,8 +6,9 @@ import { jurorFlags, patienceFlags } from '../src/cli-servers.ts'
 export default class Reward extends SophiaCommand {
   static override summary = 'Judge each trajectory against the golden answer.'
   static override description = `Reads the answer out of each trajectory, compares it with \`answer\` and adds
-verdict {reward: 0 or 1, answer, reason}; reason tells wrong from unparsed, truncated, empty and timed out.
-strict is for rewards to train on; the other two do as the benchmarks' own judges do, quirks included.
+verdict {reward: 0 or 1, answer, reason}; reason is right, wrong, no answer, truncated, unclosed think, unparseable,
+too hard (over the judge's bounds) or unreachable gold.
+strict is for rewards to train on; the others do as the benchmarks' own judges do, quirks included.
 --judge-url lets an LLM judge in their place; its name then stands in the verdict.
 
 --reward-command puts a scorer of your own in the judge's place, in any language: one process for the whole run, which

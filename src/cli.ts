@@ -43,7 +43,12 @@ export const rowFlags = {
     description: 'only the I-th of N parts of the problems, by hash of their ids',
     parse: async text => parseShard(text),
   })(),
-  limit: Flags.integer({ helpGroup: 'ROW', min: 0, helpValue: 'ROWS', description: 'only the first ROWS input rows' }),
+  limit: Flags.integer({
+    helpGroup: 'ROW',
+    min: 0,
+    helpValue: 'ROWS',
+    description: 'only the first ROWS input rows (of the shard)',
+  }),
   'retry-errors': Flags.boolean({ helpGroup: 'ROW', description: 'try rows again that failed in this stage' }),
   quiet: Flags.boolean({ helpGroup: 'ROW', char: 'q', description: 'no progress on standard error' }),
 }
@@ -196,7 +201,7 @@ export function tell(error: Error, command = ''): number {
     process.stderr.write(`${name}: this is our bug, please report it\n${error.stack ?? error}\n`)
     return 1
   }
-  const text = error.message.replace(/\n?See more help with --help\s*$/, '').trim()
+  const text = error.message.replace(/^The following errors? occurred:\s*|\n?See more help with --help\s*$/g, '').trim()
   process.stderr.write(`${name}: ${text}\n${usage ? `Try: ${name} --help\n` : ''}`)
   return usage ? 2 : 1
 }

@@ -1,7 +1,7 @@
 /** The first screen of `sophia --help`: the stages in the order in which they are joined, and a pipe of them that runs. */
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { Help, type Interfaces } from '@oclif/core'
+import { type Command, Help, type Interfaces } from '@oclif/core'
 
 const stages = ['caption', 'reason', 'reward', 'propagate', 'train', 'eval']
 
@@ -11,6 +11,12 @@ export default class SophiaHelp extends Help {
     const linked = process.env.PATH?.split(delimiter).some(folder => existsSync(join(folder, config.bin)))
     if (!linked) Object.assign(config, { bin: `npx ${config.bin}` })
     super(config, options)
+  }
+
+  /** Descriptions are filled to the terminal's width, not to that of their source. */
+  protected override formatCommand(command: Command.Loadable): string {
+    const description = command.description?.replace(/\n(?=[^\n])(?<!\n\n)/g, ' ')
+    return super.formatCommand(Object.assign(Object.create(command), { description }))
   }
 
   protected override async showRootHelp(): Promise<void> {

@@ -24,7 +24,7 @@ export type Node =
   | { k: 'seq'; open: string; close: string; a: Node[] }
   | { k: 'matrix'; rows: Node[][] }
 
-export const ONE = 1n
+const ONE = 1n
 
 /** An exact integer node. */
 export function int(n: number): Node {

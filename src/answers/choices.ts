@@ -62,16 +62,19 @@ const PRONOUN = 'I (?!because|since|as |is |and |or )[a-z]'
 export function spokenLetter(text: string, count: number): string | null {
   const last = LETTERS[Math.max(1, Math.min(count || 5, 10)) - 1]
   const letter = `[A-${last}]`
-  const alone = new RegExp(`(?:^|\\n)[ \\t]*\\(?\\**(${letter})\\**\\)?[.)。]?\\s*$`).exec(
-    text.slice(-2000).trim().slice(-60),
-  )
+  const alone = new RegExp(
+    `(?:^|\\n|\\b(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),? )[ \\t]*\\(?\\**(${letter})\\**\\)?[.)。]?\\s*$`,
+  ).exec(text.slice(-2000).trim().slice(-60))
   if (alone) return alone[1]
   const phrase = '[Aa]nswer|ANSWER|[Oo]ption|OPTION|[Cc]hoice|CHOICE|答案|选'
   const said = [
     ...text
       .slice(-4000)
       .matchAll(
-        new RegExp(`(?:${phrase})[^\\n.]{0,30}?[\\s(（:：是为*{]+(?!${PRONOUN})(${letter})(?![a-zA-Z'’])`, 'g'),
+        new RegExp(
+          `(?:${phrase})[^\\n.]{0,30}?(?:[\\s(（:：是为*{]+|(?<=(?<!不)选))(?!${PRONOUN})(${letter})(?![a-zA-Z'’])`,
+          'g',
+        ),
       ),
   ]
   const final = said[said.length - 1]?.[1]

@@ -36,8 +36,19 @@ export function power(p: Parser, base: Node): Node {
   const exponent = exponentOf(p)
   if (exponent === 'degree') return { k: 'mul', a: [base, { k: 'sym', name: 'deg', unit: true }] }
   if (exponent === 'prime') return base.k === 'sym' ? { k: 'sym', name: `${base.name}'` } : base
-  return { k: 'pow', x: base, y: exponent }
+  return (base.k === 'sym' && chosen(base.name, exponent)) || { k: 'pow', x: base, y: exponent }
 }
+
+/** `C_{10}^{3}` is a number of choices, `A_{10}^{3}` one of arrangements, as Chinese books write them; null where it is but a power. */
+export function chosen(name: string, k: Node): Node | null {
+  const match = /^([CA])_(\d{1,4})$/.exec(name)
+  if (!match || k.k !== 'num' || k.d !== 1n || k.v < 0 || k.v > Number(match[2])) return null
+  const n = int(Number(match[2]))
+  if (match[1] === 'C') return { k: 'fn', name: 'binom', a: [n, k] }
+  return { k: 'div', x: factorial(n), y: factorial(int(n.k === 'num' ? n.v - k.v : 0)) }
+}
+
+const factorial = (n: Node): Node => ({ k: 'fn', name: 'factorial', a: [n] })
 
 function exponentOf(p: Parser): Node | 'degree' | 'prime' {
   if (p.take('circ') || p.take('degree')) return 'degree'
@@ -77,7 +88,7 @@ export function functionCall(p: Parser, name: string): Node {
   for (;;) {
     if (p.is('_')) {
       p.at++
-      base = argument(p, true)
+      base = baseOf(p)
     } else if (p.is('^')) {
       p.at++
       const e = exponentOf(p)
@@ -100,6 +111,15 @@ export function functionCall(p: Parser, name: string): Node {
   if (args.length === 0) throw new Unparseable('a function without an argument')
   const call: Node = { k: 'fn', name: fn, a: base ? [...args, base] : args }
   return exponent ? { k: 'pow', x: call, y: exponent } : call
+}
+
+/** The base behind `\\log_`: of letters without braces the first, `\\log_ax`. */
+function baseOf(p: Parser): Node {
+  const { token } = p
+  if (token.t !== 'text' || !/^[A-Za-z]{1,2}$/.test(token.s)) return argument(p, true)
+  if (token.s.length === 1) p.at++
+  else p.tokens[p.at] = { t: 'sym', s: token.s[1], space: false }
+  return { k: 'sym', name: token.s[0] }
 }
 
 /** A name's subscript as plain text, braces and fonts left out. */

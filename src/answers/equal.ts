@@ -5,6 +5,7 @@
 import { type Node, some } from './ast.ts'
 import { LIMITS, TooHard } from './limits.ts'
 import { normalize, words } from './normalize.ts'
+import { alike, plain } from './notation.ts'
 import { readings } from './readings.ts'
 import type { Rules } from './scalar.ts'
 import { treeEqual } from './shapes.ts'
@@ -23,8 +24,8 @@ const PLAIN = /^[\p{L}\s'’-]+$/u
 export function strictEqual(gold: string, pred: string, allowance: Allowance = {}): Outcome {
   if (pred.length > LIMITS.answer) return gold === pred ? 'right' : 'too hard'
   if (gold.length > LIMITS.answer) return 'bad gold'
-  const g = spelledOut(normalize(gold))
-  const p = spelledOut(normalize(pred))
+  const g = plain(spelledOut(normalize(gold)))
+  const p = alike(plain(spelledOut(normalize(pred))), g)
   if (p === '') return 'unparseable'
   if (g === '') return 'bad gold'
   if (squeeze(g) === squeeze(p)) return 'right'

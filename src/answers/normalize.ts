@@ -97,7 +97,7 @@ const SUB = '₀₁₂₃₄₅₆₇₈₉'
 const NON_ASCII = /[^\x20-\x7e]/
 
 /** Unicode mathematics as LaTeX; other characters pass, controls become spaces. */
-export function ascii(text: string): string {
+function ascii(text: string): string {
   if (!NON_ASCII.test(text)) return text
   let out = ''
   let raised = ''

@@ -3,7 +3,7 @@
  * What it leaves out: meaning (equal.ts) and the official graders' own grammar (official/grammar.ts builds the same tree its own way).
  */
 import { int, type Node } from './ast.ts'
-import { command, functionCall, power, subscriptName } from './commands.ts'
+import { chosen, command, functionCall, power, subscriptName } from './commands.ts'
 import { bare, lastPower, mixedNumber, signed } from './joints.ts'
 import type { Token } from './lexer.ts'
 import { LIMITS, TooHard, Unparseable } from './limits.ts'
@@ -186,9 +186,10 @@ export class Parser {
     let node = this.atom()
     for (;;) {
       if (this.take('^')) node = power(this, node)
-      else if (this.is('_') && node.k === 'pow' && node.x.k === 'sym')
-        node = { ...node, x: { k: 'sym', name: `${node.x.name}_${this.subscript()}` } }
-      else if (this.take('!')) node = { k: 'fn', name: 'factorial', a: [node] }
+      else if (this.is('_') && node.k === 'pow' && node.x.k === 'sym') {
+        const name = `${node.x.name}_${this.subscript()}`
+        node = chosen(name, node.y) ?? { ...node, x: { k: 'sym', name } }
+      } else if (this.take('!')) node = { k: 'fn', name: 'factorial', a: [node] }
       else if (this.take('%')) node = { k: 'mul', a: [node, { k: 'sym', name: '%', unit: true }] }
       else if (this.take('degree')) node = { k: 'mul', a: [node, { k: 'sym', name: 'deg', unit: true }] }
       else return node

@@ -112,7 +112,7 @@ function nameish(node: Node): boolean {
 }
 
 /** The value of `x = …`, or null where the relation is more than a label and a value. */
-export function labelled(node: Node): Node | null {
+function labelled(node: Node): Node | null {
   if (node.k !== 'rel') return null
   const known = node.ops.some(op => op === '=')
   let end = node.a.length - 1

@@ -36,7 +36,7 @@ export function openLanes(count: number, setup: LaneSetup): Lanes {
         wake()
       }
       const onExit = (code: number | null, signal: string | null) => {
-        failure = new Error(`the process that runs the model ended (${signal ?? `code ${code}`})`)
+        failure = ended(code, signal)
         wake()
       }
       if (child.exitCode !== null || child.signalCode !== null) onExit(child.exitCode, child.signalCode)
@@ -72,6 +72,14 @@ export function openLanes(count: number, setup: LaneSetup): Lanes {
       await Promise.all(lanes.map(child => finished(child)))
     },
   }
+}
+
+/** Systems kill what takes all memory, and say no more than that. */
+function ended(code: number | null, signal: string | null): Error {
+  const what = `the process that runs the model ended (${signal ?? `code ${code}`})`
+  return signal === 'SIGKILL'
+    ? new UserError(`${what}: somebody killed it, or it ran out of memory. A smaller --batch-size needs less`)
+    : new Error(what)
 }
 
 function finished(child: ChildProcess): Promise<unknown> {

@@ -21,6 +21,9 @@ export function imageReferences(row: Row): unknown[] {
   return Array.isArray(held) ? held : [held]
 }
 
+/** What stands for a picture in texts written as LLaVA's are (MathV360K's questions, say). Here pictures stand before the text. */
+export const IMAGE_MARK = /<image>\n?/g
+
 /** How the problem is seen: what it says itself, or by the number of its pictures. */
 export function modalityOf(row: Row): string {
   if (typeof row.modality === 'string' && row.modality !== '') return row.modality

@@ -70,6 +70,8 @@ export interface RescoreOptions extends Grading {
   problems?: Map<string, Row>
 }
 
+const WHERE = '--benchmark and --data say which problems these are answers to'
+
 /** Judges answers that any model gave at some other time: a row with a `response` as eval makes it, or with an error. */
 export async function* rescore(rows: Iterable<Row>, options: RescoreOptions): AsyncGenerator<Row> {
   const { key, model, problems } = options
@@ -82,6 +84,8 @@ export async function* rescore(rows: Iterable<Row>, options: RescoreOptions): As
       yield fail(row, 'eval', `no-${key}`, `expected text, or an object with text, under ${key}`)
     else if (problems && !problem)
       yield fail(row, 'eval', 'no-problem', `expected an id of the benchmark, got ${idOf(row)}`)
+    else if (!problems && (row.answer === undefined || row.answer === null))
+      yield fail(row, 'eval', 'no-answer', `expected a golden answer under answer, got none: ${WHERE}`)
     else if (problem && errorOf(problem)) yield { ...row, error: errorOf(problem) }
     else {
       const { index = 0, text, tokens = 0, finish = 'stop' } = held

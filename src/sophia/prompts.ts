@@ -6,6 +6,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../errors.ts'
+import { IMAGE_MARK } from '../io/images.ts'
 import { questionOf, type Row } from './rows.ts'
 
 export interface Prompts {
@@ -114,7 +115,8 @@ export function checkCaptionPrompt(template: string): string {
 
 /** The template with the row's question and options, and `caption`, put in. What is put in is not looked at again. */
 export function fill(template: string, row: Row, caption = ''): string {
-  const values: Record<string, string> = { question: questionOf(row), options: optionLines(row.options), caption }
+  const question = questionOf(row).replace(IMAGE_MARK, '')
+  const values: Record<string, string> = { question, options: optionLines(row.options), caption }
   return template.replace(/\{(question|options|caption)\}/g, (_, name: string) => values[name])
 }
 

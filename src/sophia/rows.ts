@@ -48,7 +48,7 @@ export interface Verdict {
   reward: 0 | 1
   /** As it was read out of the trajectory; null where there was none. */
   answer: string | null
-  /** Why: tells wrong from unparsed, truncated, empty, timed out. */
+  /** Why: one of answers/verdict.ts's reasons, or what a scorer of the user's own says. */
   reason: string
   /** Where a problem asks several questions: to how many of them the answer is right. */
   steps?: { right: number; of: number }

@@ -112,7 +112,7 @@ export class Score {
     this.tokens.add(tokens, verdict.reward === 1)
     this.characters.add(text?.length ?? 0, verdict.reward === 1)
     this.reasons.set(verdict.reason, (this.reasons.get(verdict.reason) ?? 0) + 1)
-    const { steps } = verdict as { steps?: { right: number; of: number } }
+    const { steps } = verdict
     if (steps && steps.of > 0) {
       this.steps.right += steps.right
       this.steps.of += steps.of
@@ -163,7 +163,7 @@ export class Score {
 const share = ({ right, samples }: Problem['answered']) => (samples > 0 ? right / samples : 0)
 
 /** pass@1: the mean over problems of the share of right samples. */
-export function bothOf(problems: Problem[]): Both {
+function bothOf(problems: Problem[]): Both {
   const given = problems.map(problem => problem.answered).filter(({ samples }) => samples > 0)
   return { ...accuracyOf(problems.map(share)), answered: accuracyOf(given.map(share)) }
 }
@@ -212,7 +212,7 @@ export function accuracyOf(values: number[]): Accuracy {
   return inPercent(estimate(values))
 }
 
-export function inPercent({ mean, stderr, ci95: [low, high], n }: Estimate): Accuracy {
+function inPercent({ mean, stderr, ci95: [low, high], n }: Estimate): Accuracy {
   return { accuracy: percent(mean), stderr: percent(stderr), ci95: [percent(low), percent(high)], n }
 }
 

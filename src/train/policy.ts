@@ -33,6 +33,9 @@ export interface Policy {
   reading: Reading
   /** Where the tensors lie that its graphs point to. */
   onnx: string
+  compute: Compute
+  /** Whether its graphs are not the folder's own, which compute in something else. */
+  rebuilt: boolean
 }
 
 /** Weights of the bridge from tower to backbone, in the architectures' several names. */
@@ -40,17 +43,16 @@ const PROJECTOR = /projector|mlp1\.|connector|visual\.merger|image_newline/
 
 export async function openPolicy(folder: ModelFolder, options: PolicyOptions): Promise<Policy> {
   const { trainVision, lora, compute = 'float32' } = options
-  const parts: Parts = {}
-  const names = folder.kind === 'vlm' ? (['vision_encoder', 'embed_tokens', 'decoder_model_merged'] as const) : (['model'] as const) // biome-ignore format: one thought
   const source = await computing(folder, compute)
-  for (const name of names) parts[name] = (await source.graph(name)).graph
+  const parts = await partsOf(source)
+  const how = { compute, rebuilt: source !== folder }
   if (!lora) refuseQuantized(parts, folder)
   if (lora) {
     const which = parts.decoder_model_merged ? 'decoder_model_merged' : 'model'
     const { graph, adapters } = withAdapters(parts[which]!, lora)
     if (adapters.length === 0) throw new UserError(`--lora: ${folder.path} has no weight that takes an adapter`)
     const trained = adapters.flatMap(({ a, b }) => [a, b]).map(({ name, start }) => ({ name, start, decays: true }))
-    return policyOf({ ...parts, [which]: graph }, trained, adapters, source, compute)
+    return policyOf({ ...parts, [which]: graph }, trained, adapters, source, how)
   }
   const weights = new Map<string, Tensor>()
   const { vision_encoder: tower, ...text } = parts
@@ -59,8 +61,9 @@ export async function openPolicy(folder: ModelFolder, options: PolicyOptions): P
   for (const [name, tensor] of seen ?? []) weights.set(name, tensor)
   if (weights.size === 0) throw new UserError(`${folder.path}: no trainable weights in its graphs (quantized?)`)
   const trained = [...weights].map(([name, start]) => ({ name, start, decays: decays(name, start.shape) }))
-  if (compute !== 'float32') for (const name of names) parts[name] = inSingle(parts[name]!, weights)
-  return policyOf(parts, trained, [], source, compute)
+  if (compute !== 'float32')
+    for (const name of Object.keys(parts) as (keyof Parts)[]) parts[name] = inSingle(parts[name]!, weights)
+  return policyOf(parts, trained, [], source, how)
 }
 
 async function policyOf(
@@ -68,10 +71,10 @@ async function policyOf(
   trained: Trained[],
   adapters: Adapter[],
   folder: ModelFolder,
-  compute: Compute,
+  how: Pick<Policy, 'compute' | 'rebuilt'>,
 ): Promise<Policy> {
-  const parts = learnable(raw, trained, compute !== 'float32')
-  return { parts, trained, adapters, reading: await readingOf(parts, folder), onnx: folder.onnx }
+  const parts = learnable(raw, trained, how.compute !== 'float32')
+  return { parts, trained, adapters, reading: await readingOf(parts, folder), onnx: folder.onnx, ...how }
 }
 
 function refuseQuantized(parts: Parts, { path }: ModelFolder): void {
@@ -81,6 +84,15 @@ function refuseQuantized(parts: Parts, { path }: ModelFolder): void {
     `${path}: its weights are quantized (MatMulNBits at node ${node.name}) and cannot be trained themselves. ` +
       'Train adapters beside them with --lora RANK, or choose a variant in floats by --dtype',
   )
+}
+
+/** The graphs as the folder has them, or would have them if they computed in `compute`. */
+export const openParts = async (folder: ModelFolder, compute: Compute = 'float32'): Promise<Parts> =>
+  partsOf(await computing(folder, compute))
+
+async function partsOf(folder: ModelFolder): Promise<Parts> {
+  const graphs = await Promise.all(folder.graphs.map(async name => [name, (await folder.graph(name)).graph] as const))
+  return Object.fromEntries(graphs)
 }
 
 /** The folder with graphs that compute in `compute`, built from its checkpoint where its own do otherwise. */

@@ -5,7 +5,7 @@
  */
 
 import { UserError } from '../errors.ts'
-import { imageReferences } from '../io/images.ts'
+import { IMAGE_MARK, imageReferences } from '../io/images.ts'
 import { errorOf, idOf, type Row } from '../io/row.ts'
 import type { Message } from '../models/chat.ts'
 
@@ -83,8 +83,8 @@ function message(turn: unknown, where: string): Message {
   if (role !== 'system' && role !== 'user' && role !== 'assistant')
     throw new UserError(`${where}: expected a role of system, user or assistant, got ${JSON.stringify(role)}`)
   if (typeof content === 'string') {
-    const marks = content.match(/<image>\n?/g)?.length ?? 0
-    return { role, text: marks ? content.replaceAll(/<image>\n?/g, '') : content, ...(marks && { images: marks }) }
+    const marks = content.match(IMAGE_MARK)?.length ?? 0
+    return { role, text: marks ? content.replaceAll(IMAGE_MARK, '') : content, ...(marks && { images: marks }) }
   }
   if (!Array.isArray(content))
     throw new UserError(`${where}: expected content to be text or a list of parts, got ${JSON.stringify(content)}`)

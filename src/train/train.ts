@@ -19,7 +19,8 @@ import { openPolicy, type Policy, startingWeights } from './policy.ts'
 import { mergeable, saveModel } from './result.ts'
 import { learningRate } from './schedule.ts'
 import { buildStep } from './step.ts'
-import { freshState, Trainer } from './trainer.ts'
+import { freshState, type State, Trainer } from './trainer.ts'
+import { verifySaved } from './verify.ts'
 import { Watch } from './watch.ts'
 
 export interface TrainOptions {
@@ -128,16 +129,32 @@ export async function train(
       }
       if (state.step % saveEvery === 0 && state.step < steps) await save()
     }
-    await saveModel(folder, `${run}/model`, policy, state.weights, options.lora)
-    if (!quiet && !mergeable(policy.adapters)) process.stderr.write(adapterAlone(folder, output))
   } finally {
     await log.close()
     await trainer.close()
     if (profile) process.stderr.write(profile.table())
   }
+  // Only now, when the session has given its memory back.
+  await saveModel(folder, `${run}/model`, policy, state.weights, options.lora)
+  if (!quiet && !mergeable(policy.adapters)) process.stderr.write(adapterAlone(folder, output))
+  await verifyRun(folder, data, policy, state, options)
   renameSync(`${run}/model`, output)
   rmSync(run, { recursive: true, force: true })
   return true
+}
+
+/** Holds what was saved against what was trained, on the shortest row. */
+async function verifyRun(folder: ModelFolder, data: Dataset, policy: Policy, state: State, options: TrainOptions) {
+  const { output, lora, device, threads } = options
+  const model = `${runFolder(output)}/model`
+  const shortest = data.lengths.reduce((best, length, i, all) => (length < all[best] ? i : best), 0)
+  const [[sequence]] = await data.batch([[shortest]], [1])
+  const saved = {
+    ...(mergeable(policy.adapters) && { model }),
+    ...(lora && { adapter: `${model}/adapter` }),
+  }
+  const how = { fit: fitOf(options, data), session: { device, threads } }
+  await verifySaved(saved, folder, policy, state.weights, sequence, how)
 }
 
 /** Prints what memory the costliest micro-batch of the first pass will take, and how long a sequence may be. */

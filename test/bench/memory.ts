@@ -5,6 +5,7 @@
  *     npm run bench:memory [-- CASE ...]   a case: lora|full:LAYERS:LENGTH[:recompute][:peer], as full:24:2048:recompute
  *
  * `peer` is PyTorch with transformers and peft on the same checkpoint (train_peer.py, wants them installed).
+ * `npm run bench:train [-- TIMES CASE ...]` runs each case and its peer in turn, TIMES times (5), and tells medians.
  */
 
 import { spawnSync } from 'node:child_process'
@@ -46,9 +47,26 @@ const shape = (layers: number) => ({
 
 const [first] = process.argv.slice(2)
 if (first === '--one') await one(process.argv[3])
+else if (first === '--compare') compare(Number(process.argv[3] ?? 5), process.argv.slice(4))
 else for (const name of process.argv.length > 2 ? process.argv.slice(2) : CASES) measure(name)
 
-function measure(name: string): void {
+/** Each case beside its peer, in turn: medians of tokens/s and of peak memory, and ours over theirs. */
+function compare(times: number, names: string[]): void {
+  for (const name of names.length > 0 ? names : CASES.slice(0, 4)) {
+    const runs = Array.from({ length: times }, () => [measure(name), measure(`${name}:peer`)])
+    const of = (side: 0 | 1, key: 'tokensPerSecond' | 'peakGB') => {
+      const sorted = runs.map(run => Number(run[side]?.[key] ?? Number.NaN)).sort((a, b) => a - b)
+      return sorted[sorted.length >> 1]
+    }
+    const ratio = (key: 'tokensPerSecond' | 'peakGB') => round(of(0, key) / of(1, key))
+    process.stdout.write(
+      `${JSON.stringify({ case: name, times, speed: ratio('tokensPerSecond'), memory: ratio('peakGB') })}\n`,
+    )
+  }
+}
+
+/** What the case's own process told, which is passed on too. */
+function measure(name: string): { tokensPerSecond: number; peakGB: number } | undefined {
   const peer = name.endsWith(':peer')
   const [kind, layers, length] = name.split(':')
   const folder = checkpoint(Number(layers))
@@ -58,6 +76,7 @@ function measure(name: string): void {
     : [process.execPath, '--import', 'tsx', script, '--one', name]
   const { stdout, status } = spawnSync(command, args, { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' })
   process.stdout.write(status === 0 ? stdout : `{"case":"${name}","failed":${status}}\n`)
+  return status === 0 ? JSON.parse(stdout) : undefined
 }
 
 /** A folder with config.json and model.safetensors, made where it is not there yet. */
@@ -118,7 +137,6 @@ async function one(name: string): Promise<void> {
     ids,
     learnt: new Uint8Array(length).fill(1, Math.max(0, length - LEARNT)),
     weight: 1 / (length - 1),
-    pixels: [],
   }
   const seconds: number[] = []
   const cpu: number[] = []

@@ -28,7 +28,8 @@ const ARCHITECTURES: Record<string, string> = {
   llava_onevision: 'llava_onevision',
   idefics3: 'idefics3',
   smolvlm: 'smolvlm',
-  internvl: 'internvl',
+  internvl: 'internvl', // a tower like InternViT-6B's
+  internvl_300m: 'internvl_300m',
   internvl_chat: 'internvl',
   qwen2_vl: 'qwen2_vl',
   qwen2_5_vl: 'qwen2_5_vl',

@@ -52,7 +52,7 @@ test('saved answers meet their problems by id; no model runs', async () => {
   const args = ['--responses', at('answers.jsonl'), '--summary', at('saved.json'), '--log-samples', at('saved.jsonl')]
   const { code, stdout, stderr } = await sophia([...benchmark, ...args])
   assert.is(code, 3)
-  assert.match(stderr, /1 problems have no answer here \(1 row carries an error\)/)
+  assert.match(stderr, /1 problem has no answer here \(1 row carries an error\)/)
   assert.match(stderr, /judged by mathvision\n/)
   assert.not.match(stderr, /^tokens/m)
   const [right, stranger] = parse(stdout)
@@ -89,6 +89,13 @@ test('rows that are whole need no benchmark; --key says where the answer is', as
   assert.is((none.error as { code: string }).code, 'no-said')
 })
 
+test('rows of one benchmark are not counted to another', async () => {
+  put('stray.jsonl', [{ id: '1', source: 'mathvision', question: 'Q', answer: '1', response: '1' }])
+  const { code, stderr } = await sophia(['eval', '--benchmark', 'mmmu', '--responses', at('stray.jsonl')])
+  assert.is(code, 1)
+  assert.match(stderr, /expected answers to mmmu, got one to mathvision \(id 1\)/)
+})
+
 test('wrong usage says what to do', async () => {
   const model = ['--model', 'fixtures/policy']
   const cases: [string[], RegExp][] = [
@@ -96,6 +103,7 @@ test('wrong usage says what to do', async () => {
     [['problems.jsonl'], /expected --model MODEL, or --responses FILE/],
     [['problems.jsonl', ...model, '--log-samples', dir], /--log-samples .*: expected a file to write, got a folder/],
     [['problems.jsonl', '--responses', 'x.jsonl'], /expected INPUT or --responses, got both/],
+    [['--responses', 'x.jsonl', '--samples', '4'], /: --samples=4 cannot also be provided when using --responses/],
   ]
   for (const [args, message] of cases) {
     const { code, stderr } = await sophia(['eval', ...args])

@@ -37,4 +37,8 @@ test('options: lines, or nothing', () => {
   assert.is(fill('{question}|{other}', { question: '$& {options}', options: ['x'] }), '$& {options}|{other}')
 })
 
+test("LLaVA's marks stand for no second picture", () => {
+  assert.is(fill('{question}', { question: '<image>\nHow many are in <image1>?' }), 'How many are in <image1>?')
+})
+
 test.run()

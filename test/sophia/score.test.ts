@@ -144,7 +144,7 @@ test('no response at all is 0 of 0', () => {
     { accuracy, ci95, n, tokens },
     { accuracy: 0, ci95: [0, 100], n: 0, tokens: { mean: 0, median: 0, p90: 0, max: 0 } },
   )
-  assert.match(tableOf(new Score().result()), /pass@1 +0\.0/)
+  assert.is(tableOf(new Score().result()), 'no problems came in: there is nothing to score')
 })
 
 test('the table keeps its columns, and leaves out what tells nothing', () => {

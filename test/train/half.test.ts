@@ -136,7 +136,12 @@ for (const compute of ['float16', 'bfloat16'] as const) {
           for (const [graph, { outputs }] of single) assert.is(graph.shape(outputs[0])!.at(-1), 1)
           for (const { name } of trained) assert.is(step.type(`next/sum/${name}`).dtype, 'float32')
           const ofHalves = all.filter(([graph, { inputs, outputs }]) => [...inputs, ...outputs].some(value => value && graph.type(value).dtype === compute)) // biome-ignore format: one thought
-          assert.equal([...new Set(ofHalves.map(([, { op }]) => op))].filter(op => !CUDA.has(op) && !(op === 'Pad' && compute === 'float16')), [])
+          assert.equal(
+            [...new Set(ofHalves.map(([, { op }]) => op))].filter(
+              op => !CUDA.has(op) && !(op === 'Pad' && compute === 'float16'),
+            ),
+            [],
+          )
         })
   }
 }

@@ -12,7 +12,10 @@ import { loadTensor } from '../../src/models/safetensors.ts'
 import { tokenWeights } from '../../src/sophia/objective.ts'
 import { Dataset } from '../../src/train/dataset.ts'
 import type { StepLine } from '../../src/train/log.ts'
+import { openPolicy } from '../../src/train/policy.ts'
 import { type TrainOptions, train } from '../../src/train/train.ts'
+import { zeros } from '../../src/train/trainer.ts'
+import { verifySaved } from '../../src/train/verify.ts'
 
 const test = suite('train: runs')
 const dir = mkdtempSync(join(tmpdir(), 'sophia-train-'))
@@ -154,6 +157,23 @@ test('LoRA changes nothing but its targets, by s B A, and leaves the adapter', a
     }
   }
   assert.ok(moved > 0.01)
+})
+
+test('what is not what was trained is found out, merged or beside', async () => {
+  const [folder, data] = await open('qwen2')
+  const lora = { rank: 2, alpha: 6, seed: 1 }
+  const policy = await openPolicy(folder, { trainVision: false, lora })
+  const adapter = join(dir, 'lora', 'adapter')
+  const { weights } = await readAdapter(adapter)
+  const [[sequence]] = await data.batch([[0]], [1])
+  const how = { fit: {}, session: { threads: 1 } }
+  const check = (saved: { model?: string; adapter?: string }, given = weights) =>
+    verifySaved(saved, folder, policy, given, sequence, how).then(() => '', (error: Error) => error.message) // biome-ignore format: one thought
+  assert.is(await check({ model: join(dir, 'lora'), adapter }), '')
+  const start = new Map(policy.trained.map(({ name }) => [name, zeros(weights.get(name)!.shape)]))
+  assert.match(await check({ model: join(dir, 'lora') }, start), /lora: what was saved gives a log-probability .* from what was trained/) // biome-ignore format: one thought
+  assert.match(await check({ adapter }, start), /adapter: what was saved gives/)
+  assert.is(await check({ model: join(models, 'qwen2') }, start), '')
 })
 
 test('a loss that is no number stops the run and keeps the last good checkpoint', async () => {

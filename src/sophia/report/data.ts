@@ -32,6 +32,9 @@ export interface Listed extends Omit<Response, 'text' | 'verdict'> {
   reward: 0 | 1
   reason: string
   answer: string | null
+  /** The LLM that judged, where one did; right steps of all, where there are several. */
+  judge?: string
+  steps?: { right: number; of: number }
 }
 
 /** An item of the list: a problem with what its responses came to. */
@@ -73,6 +76,8 @@ export function judgedOf(row: Row): Response | undefined {
       reward: verdict.reward,
       reason: textual(verdict.reason),
       answer: verdict.answer === null || verdict.answer === undefined ? null : textual(verdict.answer),
+      ...(verdict.judge && { judge: textual(verdict.judge) }),
+      ...(verdict.steps && { steps: { right: Number(verdict.steps.right), of: Number(verdict.steps.of) } }),
     },
   }
 }
@@ -120,7 +125,7 @@ export function facetsOf(row: Row): Record<string, string> {
 }
 
 /** Any value as text for people: nothing for null, lists with commas, objects as JSON. */
-export function textual(value: unknown): string {
+function textual(value: unknown): string {
   if (value === null || value === undefined) return ''
   if (Array.isArray(value)) return value.map(textual).join(', ')
   return typeof value === 'object' ? JSON.stringify(value) : String(value)

@@ -113,7 +113,7 @@ function order([a, x]: [string, Accuracy], [b, y]: [string, Accuracy]): number {
 }
 
 /** The lower of the two middles where there are two. */
-export function medianOf(values: number[]): number {
+function medianOf(values: number[]): number {
   return Float64Array.from(values).sort()[(values.length - 1) >> 1]
 }
 

@@ -120,7 +120,7 @@ export async function writeReport(source: Source, page: PageFile, options: Repor
         continue
       }
       const { text, verdict, ...rest } = response
-      const { reward, reason, answer } = verdict
+      const { reward } = verdict
       const item = await itemOf(row, only === undefined || (only === 'right') === (reward === 1))
       item.samples++
       item.right += reward
@@ -128,7 +128,7 @@ export async function writeReport(source: Source, page: PageFile, options: Repor
       lengths.tokens.add(response.tokens, reward)
       lengths.characters.add(text.length, reward)
       if (item.block < 0 || (only && (only === 'right') !== (reward === 1))) continue
-      item.responses.push({ ...rest, block: responses, reward, reason, answer })
+      item.responses.push({ ...rest, ...verdict, block: responses })
       await page.write(block(`response-${responses++}`, partsOf(text)))
     }
   }

@@ -88,10 +88,11 @@ function answers(problem, one) {
   return make('dl', { className: 'answers' }, rows.flatMap(([name, value]) => [make('dt', {}, name), value]))
 }
 
-function judged({ answer, reward, reason }) {
+function judged({ answer, reward, reason, judge, steps }) {
+  const told = [reason, steps && steps.right + ' of ' + steps.of + ' steps', judge && 'says ' + judge].filter(Boolean).join(', ')
   return [
     ['Answer', make('dd', { className: 'given' }, answer === null ? '(none)' : answer)],
-    ['Verdict', make('dd', { className: reward === 1 ? 'is-right' : 'is-wrong' }, (reward === 1 ? '✓ ' : '✗ ') + reason)],
+    ['Verdict', make('dd', { className: reward === 1 ? 'is-right' : 'is-wrong' }, (reward === 1 ? '✓ ' : '✗ ') + told)],
   ]
 }
 

@@ -1,6 +1,7 @@
 /** What eval leaves behind beside its rows: the table, --summary and --log-samples. */
 import { writeFileSync } from 'node:fs'
-import type { Benchmark } from '../../benchmarks/index.ts'
+import { type Benchmark, benchmarks } from '../../benchmarks/index.ts'
+import { UserError } from '../../errors.ts'
 import { inShard, type Shard } from '../../io/shard.ts'
 import { checkWritable } from '../../io/sink.ts'
 import { fill } from '../prompts.ts'
@@ -67,6 +68,12 @@ export async function openOutcome(
   return new Outcome(about, flags, row => fill(typeof prompt === 'string' ? prompt : prompt(row), row))
 }
 
+/** @throws UserError where `row` is a problem of another benchmark than it is counted to: a file taken up by mistake */
+function checkSource({ source, ...row }: Row, benchmark: string): void {
+  if (typeof source !== 'string' || source === benchmark || !Object.hasOwn(benchmarks, source)) return
+  throw new UserError(`expected answers to ${benchmark}, got one to ${source} (id ${idOf(row)}): is it the right file?`)
+}
+
 export class Outcome {
   private readonly score = new Score()
   private readonly samples: SampleLog | undefined
@@ -82,6 +89,8 @@ export class Outcome {
 
   /** Told each row of the output, also those that an earlier run wrote. */
   readonly seen = (row: Row): void => {
+    const { official } = this.about
+    if (official) checkSource(row, official.benchmark)
     this.score.add(row)
     this.samples?.add(row)
   }

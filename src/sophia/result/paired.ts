@@ -48,9 +48,8 @@ export async function readSide(path: string, from?: Format): Promise<Side> {
       held.answers.push(verdict.answer)
       held.reasons.push(verdict.reason)
       held.indices.push(index)
-      const { judge } = verdict as { judge?: unknown }
       if (model) models.add(model)
-      if (typeof judge === 'string') judges.add(judge)
+      if (verdict.judge) judges.add(verdict.judge)
       if (held.by.source) sources.add(held.by.source)
     }
   }

@@ -19,6 +19,7 @@ export interface Who {
 
 /** @param who read answers out of responses, and said what is right */
 export function tableOf(result: Result, official?: Official, who?: Who): string {
+  if (result.n === 0) return 'no problems came in: there is nothing to score'
   const differ = result.answered.n !== result.n // else the two denominators are one
   const star = (which: 'all' | 'answered') => (official?.denominator === which ? ' *' : '')
   const head = [
@@ -72,10 +73,15 @@ function tail(result: Result, official: Official | undefined, differ: boolean): 
   const { samples, responses, errors, unanswered, models } = result
   const reasons = Object.entries(result.reasons).map(([reason, share]) => `${reason} ${share.toFixed(1)}%`)
   if (result.cut > 0) reasons.push(`at --max-tokens ${result.cut.toFixed(1)}%`)
-  const notes = [...(responses === 0 ? [] : [`${responses} responses: ${reasons.join(' · ')}`, ...lengthsOf(result)])]
+  const notes = [
+    ...(responses === 0
+      ? []
+      : [`${responses} response${responses === 1 ? '' : 's'}: ${reasons.join(' · ')}`, ...lengthsOf(result)]),
+  ]
   if (unanswered > 0) {
     const failed = errors > 0 ? ` (${errors} ${errors === 1 ? 'row carries' : 'rows carry'} an error)` : ''
-    notes.push(`${unanswered} problems have no answer here${failed}: over all problems they are wrong`)
+    const [have, they] = unanswered === 1 ? ['problem has', 'it is'] : ['problems have', 'they are']
+    notes.push(`${unanswered} ${have} no answer here${failed}: over all problems ${they} wrong`)
   } else if (errors > 0) notes.push(`${errors} ${errors === 1 ? 'row carries' : 'rows carry'} an error`)
   notes.push(`intervals: ${result.intervals}`)
   if (samples > 1) notes.push(`pass@1 is the mean of ${samples} samples; pass@k by the unbiased estimator`)
