@@ -99,4 +99,23 @@ test('adapters over a checkpoint in halves: its weights stay as they are stored'
   assert.ok(linesOf('lora').every(({ loss }) => Number.isFinite(loss)))
 })
 
+test('adapters beside weights of four bits, products in float16: the loss falls, the adapter goes with the folder', async () => {
+  const path = join(dir, 'q4')
+  await convert(golden, path, { dtype: 'q4', compute: 'fp16', verify: false })
+  const { folder, data } = await dataOf(path)
+  const many = { lora: { rank: 4, alpha: 8 }, batchSize: 12, epochs: 12, warmup: 0 }
+  await train(folder, data, options('four', 'float16', many))
+  const lines = linesOf('four')
+  assert.is(lines.length, 12)
+  assert.ok(lines[11].loss < 0.9 * lines[0].loss, `from ${lines[0].loss} to ${lines[11].loss}`)
+  assert.ok(lines.every(({ skipped }) => !skipped))
+  const adapted = await openFolder(path, { adapter: join(dir, 'four', 'adapter') })
+  const { graph } = await adapted.graph('model')
+  assert.is([...graph.initializers.keys()].filter(name => name.endsWith('.lora_A.weight')).length, 14)
+  await train(folder, data, options('no', 'bfloat16', many)).then(
+    () => assert.unreachable(),
+    (error: Error) => assert.match(error.message, /graphs that compute in float16, and no checkpoint/),
+  )
+})
+
 test.run()
