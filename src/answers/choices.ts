@@ -72,13 +72,18 @@ export function spokenLetter(text: string, count: number): string | null {
       .slice(-4000)
       .matchAll(
         new RegExp(
-          `(?:${phrase})[^\\n.]{0,30}?(?:[\\s(（:：是为*{]+|(?<=(?<!不)选))(?!${PRONOUN})(${letter})(?![a-zA-Z'’])`,
+          `(?:${phrase})[^\\n.]{0,30}?(?:[\\s(（:：是为*{"“]+|(?<=(?<!不)选))(?!${PRONOUN})(${letter})(?![a-zA-Z'’])`,
           'g',
         ),
       ),
   ]
   const final = said[said.length - 1]?.[1]
   if (final) return final
+  const held = [
+    ...text.slice(-4000).matchAll(new RegExp(`[\\s(*](${letter})[)*]* is (?:the )?(?:correct|right)\\b`, 'g')),
+  ]
+  const right = held[held.length - 1]?.[1]
+  if (right) return right
   const first = new RegExp(`^\\s*\\(?\\**(${letter})\\**(?:[).:：。]|\\s*\\n|$)`).exec(text)
   return first ? first[1] : null
 }

@@ -16,7 +16,7 @@ export type Outcome = 'right' | 'wrong' | 'unparseable' | 'too hard' | 'bad gold
 /** What an item says about how exact an answer must be. */
 export type Allowance = { tolerance?: number; unit?: string }
 
-const CLOCK = /^(\d{1,2}):(\d\d)(?::(\d\d))?$/
+const CLOCK = /^(\d{1,2}):(\d\d)(?::(\d\d))?(?: ?(?:\\text ?\{ ?)?([ap])\.?m\b\.? ?\}?)?$/i
 const CHAIN = /^\d+(?:\s*-\s*\d+){2,}$/
 const PLAIN = /^[\p{L}\s'’-]+$/u
 
@@ -30,7 +30,8 @@ export function strictEqual(gold: string, pred: string, allowance: Allowance = {
   if (g === '') return 'bad gold'
   if (squeeze(g) === squeeze(p)) return 'right'
   if (sameWords(gold, pred)) return 'right'
-  if (clock(g) !== null && clock(g) === clock(p)) return 'right'
+  if (CLOCK.test(g) && CLOCK.test(p) && sameTime(g, p)) return 'right'
+  if (letters(g) !== '' && letters(g) === letters(p)) return 'right'
   // 5-2-3-4-1 is an order of things, no difference
   if (CHAIN.test(g) || CHAIN.test(p)) return 'wrong'
   const goldReadings = readings(g)
@@ -73,8 +74,7 @@ const squeeze = (s: string) => s.replace(/\s+/g, '')
 
 /** Answers in words: `\text{East}` is `east`. Single letters and mathematics keep their case. */
 function sameWords(gold: string, pred: string): boolean {
-  const g = words(gold)
-  const p = words(pred)
+  const [g, p] = [gold, pred].map(text => words(text).replace(/^(?:an?|the) (?=\p{L})/u, ''))
   if (g === '' || g !== p) return false
   return isWords(g) && g.replace(/[^\p{L}]/gu, '').length >= 2
 }
@@ -83,10 +83,18 @@ function isWords(text: string): boolean {
   return PLAIN.test(words(text))
 }
 
-/** Minutes and seconds of a time of day. */
-function clock(text: string): number | null {
-  const match = CLOCK.exec(text)
-  return match ? Number(match[1]) * 3600 + Number(match[2]) * 60 + Number(match[3] ?? 0) : null
+/** Times of day; half past three is both of the morning and of the afternoon where nothing is said. */
+function sameTime(gold: string, pred: string): boolean {
+  const [g, p] = [gold, pred].map(text => (CLOCK.exec(text) as RegExpExecArray).slice(1))
+  const equal = (i: number) => Number(g[i] ?? 0) === Number(p[i] ?? 0)
+  return [0, 1, 2].every(equal) && (!g[3] || !p[3] || g[3].toLowerCase() === p[3].toLowerCase())
+}
+
+/** Several choices at once, `A, C` or `CA`, as sorted letters; nothing for other answers. */
+function letters(text: string): string {
+  if (text.length > 60) return ''
+  const found = text.replace(/\\text ?\{ ?(and|[A-J]+) ?\}/g, ' $1 ').replace(/\band\b|[\s,;]/g, '')
+  return /^(?!.*(.).*\1)[A-J]{2,10}$/.test(found) ? [...found].sort().join('') : ''
 }
 
 /** Words without a number are no product of units: word order counts, and their texts differ already. */

@@ -29,6 +29,14 @@ export function afterThought(response: string): { text: string; think: Extractio
   return { text: response.slice(response.indexOf('>', close) + 1), think: 'closed' }
 }
 
+/** What stands in the last `<answer>…</answer>`, as models are often taught to end; all of the text where there is none. */
+export function tagged(text: string): string {
+  const end = text.lastIndexOf('</answer>')
+  const start = end < 0 ? -1 : text.lastIndexOf('<answer>', end)
+  const inside = start < 0 ? '' : text.slice(start + 8, end).trim()
+  return inside === '' ? text : inside
+}
+
 /** Finds the answer of a response. Linear in its length; reads at most its last LIMITS.response characters. */
 export function extract(response: string): Extraction {
   const { text: whole, think } = afterThought(response)
@@ -37,7 +45,7 @@ export function extract(response: string): Extraction {
     const at = text.indexOf(end)
     if (at > 0) text = text.slice(0, at)
   }
-  text = text.trim()
+  text = tagged(text).trim()
   const none: Extraction = { answer: null, more: [], from: 'none', think }
   if (text === '') return none
   const found = boxes(text)
@@ -148,5 +156,7 @@ function lastNumber(text: string): { s: string; at: number; count: number } | nu
   NUMBER.lastIndex = 0
   for (let match = NUMBER.exec(text); match; match = NUMBER.exec(text))
     out = { s: match[0], at: match.index + match[0].length, count: ++count }
-  return out
+  if (!out) return null
+  const either = /\S{1,20} or $/.exec(text.slice(Math.max(0, out.at - out.s.length - 24), out.at - out.s.length))
+  return either && /^[-+]?[\d.,/]+ /.test(either[0]) ? { ...out, s: either[0] + out.s } : out
 }

@@ -126,6 +126,9 @@ const SPACES = /(?<!\\)\\(?:[,;:> ]|quad(?![a-zA-Z])|qquad(?![a-zA-Z])|(?:thin|m
 const NOTHING =
   /\\(?:!|left(?![a-zA-Z])|right(?![a-zA-Z])|[bB]igg?[lr]?(?![a-zA-Z])|displaystyle(?![a-zA-Z])|textstyle(?![a-zA-Z])|limits(?![a-zA-Z])|phantom\{[^{}]*\})/g
 
+/** A unit with its power in one group: `\\mathrm{m\\,s^{-2}}`. */
+const RAISED = /\\(mathrm|text)\{([^{}]{1,40})\^\{(-?\d)\}([^{}]{0,40})\}/g
+
 /**
  * One spelling of an answer: no dollar signs, spacing commands, sizes, double escapes or sentence ends.
  * Linear in the length.
@@ -143,6 +146,10 @@ export function normalize(text: string): string {
       .replace(/\\[()[\]]/g, ' ')
       .replace(/(\d{0,12})\.(\d{0,12})\\(?:overline|dot|bar)\{(\d{1,12})\}/g, (_, a, b, c) => repeating(a, b, c))
       .replace(NOTHING, '')
+      .replace(
+        RAISED,
+        (_, font, unit, power, rest) => `\\${font}{${unit}}^{${power}}${rest.trim() && ` \\${font}{${rest}}`}`,
+      )
       .replace(SPACES, ' ')
       .replace(/\\[dtc]frac(?![a-zA-Z])/g, '\\frac')
       .replace(/\\%/g, '%')

@@ -7,7 +7,7 @@ import { boxes } from './boxes.ts'
 import { goldLetter, letterOf, lettersOnly, optionText, optionTexts, spokenLetter } from './choices.ts'
 import { dynamath } from './dynamath.ts'
 import { type Allowance, type Outcome, strictEqual } from './equal.ts'
-import { afterThought, type Extraction, extract } from './extract.ts'
+import { afterThought, type Extraction, extract, tagged } from './extract.ts'
 import { mathvision, olympiadbench } from './judges.ts'
 import { LIMITS, TooHard } from './limits.ts'
 import { mathvisionEqual } from './official/mathvision.ts'
@@ -67,7 +67,7 @@ function strict(response: string, problem: Problem, cut: boolean): Verdict {
   const choice = options.length > 0 || (golds.length === 1 && goldLetter(golds[0]) !== null && found.from !== 'box')
   const answer =
     choice && found.from !== 'box'
-      ? (spokenLetter(afterThought(response).text, options.length) ?? found.answer)
+      ? (spokenLetter(tagged(afterThought(response).text), options.length) ?? found.answer)
       : found.answer
   if (answer === null || answer.trim() === '') return verdict(null, cut ? 'truncated' : 'no answer')
   if (answer.length > LIMITS.answer) return verdict(answer, 'too hard')
@@ -145,7 +145,8 @@ export function equal(gold: string, answer: string, judge: Judge = 'strict', all
 
 /** The texts of a gold: several where it is a list, the contents of its boxes where it has some. */
 function goldTexts(answer: unknown): string[] {
-  const list = Array.isArray(answer) ? answer : [answer]
+  const listed = typeof answer === 'string' && /^\s*\[\s*["']/.test(answer) ? optionTexts(answer) : []
+  const list = listed.length > 0 ? listed : Array.isArray(answer) ? answer : [answer]
   const out: string[] = []
   for (const item of list) {
     const text = Array.isArray(item) ? item.map(textOf).join(', ') : textOf(item)

@@ -2,12 +2,13 @@
  * eval: the policy answers problems that it was not trained on, picture and question in front of it, under the
  * slow-thinking system prompt, and each answer is judged. One row a response; the result is counted in score.ts.
  */
+import type { Benchmark } from '../benchmarks/index.ts'
 import type { Generator, Message, Request } from '../generate/types.ts'
 import { inOrder } from '../io/order.ts'
 import { without } from '../io/row.ts'
 import { fan, pictures, type Refusal } from './fan.ts'
 import { aheadOf, type Grading, grade } from './grade.ts'
-import { fill } from './prompts.ts'
+import { fill, promptsFor, templateFrom } from './prompts.ts'
 import { errorOf, extend, fail, idOf, questionOf, type Row } from './rows.ts'
 import type { Response } from './score.ts'
 
@@ -21,6 +22,12 @@ export interface EvaluateOptions extends Grading {
   model: string
   /** The encoded pictures of a row. */
   images: (row: Row) => Promise<Uint8Array[]>
+}
+
+/** What eval asks with: --prompt, or the benchmark's template, or the model's; and the system prompt. */
+export function askingOf({ model, prompt, benchmark }: { model: string; prompt?: string; benchmark?: Benchmark }) {
+  const { answer, system } = promptsFor(model)
+  return { prompt: prompt === undefined ? (benchmark?.prompt ?? answer) : templateFrom(prompt), system }
 }
 
 /** Rows that go through as they are: failed ones, and those that have a response. */

@@ -1,51 +1,26 @@
 /** The stages as the runner takes them: flags in, a window's map out. The method is in the files beside. */
 import type { Judge } from '../answers/verify.ts'
 import type { Benchmark } from '../benchmarks/index.ts'
-import type { ServerOptions } from '../generate/openai/server.ts'
-import type { Generator, Sampling } from '../generate/types.ts'
 import { loadImages } from '../io/images.ts'
 import type { Source } from '../io/source.ts'
 import type { Stage } from '../io/stage.ts'
 import type { CaptionOptions } from './caption.ts'
+import {
+  closeSeats,
+  generatorOf,
+  type ModelFlags,
+  type SeatFlags,
+  seatsOf,
+  windowsBeside,
+  windowsOf,
+} from './engines.ts'
 import type { RescoreOptions } from './evaluate.ts'
-import type { Grading } from './grade.ts'
 import type { OverlapOptions } from './overlap/overlap.ts'
 import type { PropagateOptions } from './propagate.ts'
 import type { ReasonOptions } from './reason.ts'
 import type { RewardOptions } from './reward.ts'
 import { type Caption, type Credit, errorOf, type Row, type Trajectory, type Verdict } from './rows.ts'
 import type { Response } from './score.ts'
-
-/** The flags that caption and reason share. */
-export interface ModelFlags extends ServerFlags {
-  model: string
-  adapter?: string
-  dtype?: string
-  profile?: boolean
-  engine: 'onnx' | 'transformers'
-  device: 'auto' | 'cpu' | 'cuda' | 'webgpu'
-  temperature: number
-  'top-p': number
-  'max-tokens': number
-  'batch-size': number
-  seed: number
-  prompt?: string
-  quiet: boolean
-  /** Ask a server for the model's answers. */
-  'base-url'?: string
-  'api-key-env'?: string
-  'extra-body'?: Record<string, unknown>
-}
-
-/** How servers are asked, whatever they are asked for. */
-export interface ServerFlags {
-  concurrency: number
-  tries: number
-  backoff: number
-  timeout: number
-  'time-limit': number
-  quiet: boolean
-}
 
 export interface CaptionFlags extends ModelFlags {
   captions: number
@@ -87,16 +62,6 @@ export async function reasonStage(flags: ModelFlags & { trajectories: number }):
   }
 }
 
-/** LLMs in the graders' seats. */
-export interface SeatFlags extends ServerFlags {
-  'extract-url'?: string
-  'extract-model'?: string
-  'extract-key-env'?: string
-  'judge-url'?: string
-  'judge-model'?: string
-  'judge-key-env'?: string
-}
-
 export interface EvalFlags extends ModelFlags, SeatFlags {
   samples: number
   judge: Judge
@@ -106,8 +71,8 @@ export interface EvalFlags extends ModelFlags, SeatFlags {
 }
 
 export async function evalStage(flags: EvalFlags, source: Pick<Source, 'folder'>): Promise<Stage> {
-  const { evaluate, passesEvaluate } = await import('./evaluate.ts')
-  const { prompt, system } = await askingOf(flags)
+  const { askingOf, evaluate, passesEvaluate } = await import('./evaluate.ts')
+  const { prompt, system } = askingOf(flags)
   const generator = await generatorOf(flags)
   const where = { folder: flags.images ?? source.folder, allowRemote: flags['allow-remote'] }
   const { samples, judge, model } = flags
@@ -124,13 +89,6 @@ export async function evalStage(flags: EvalFlags, source: Pick<Source, 'folder'>
       await Promise.all([generator.close(), closeSeats(seats)])
     },
   }
-}
-
-/** What eval asks with: --prompt, or the benchmark's template, or the model's; and the system prompt. */
-export async function askingOf({ model, prompt, benchmark }: Pick<EvalFlags, 'model' | 'prompt' | 'benchmark'>) {
-  const { promptsFor, templateFrom } = await import('./prompts.ts')
-  const { answer, system } = promptsFor(model)
-  return { prompt: prompt === undefined ? (benchmark?.prompt ?? answer) : templateFrom(prompt), system }
 }
 
 export interface RewardFlags extends RewardOptions, SeatFlags {
@@ -220,60 +178,4 @@ const oneToOne = { passes: (row: Row) => errorOf(row) !== undefined, last: () =>
 async function promptOf(which: 'caption' | 'reason', flags: ModelFlags): Promise<string> {
   const { promptsFor, templateFrom } = await import('./prompts.ts')
   return flags.prompt === undefined ? promptsFor(flags.model)[which] : templateFrom(flags.prompt)
-}
-
-async function generatorOf(flags: ModelFlags, { logprobs = false } = {}): Promise<Generator> {
-  const { createGenerator } = await import('../generate/index.ts')
-  const sampling: Sampling = {
-    seed: flags.seed,
-    temperature: flags.temperature,
-    topP: flags['top-p'],
-    maxTokens: flags['max-tokens'],
-  }
-  const { model, adapter, dtype, engine, device, quiet, profile, 'base-url': url } = flags
-  const asked = url === undefined ? undefined : serverOf(url, flags['api-key-env'], flags)
-  const server = asked && { ...asked, extra: flags['extra-body'] }
-  const batchSize = flags['batch-size']
-  const own = { model, adapter, dtype, engine, device, batchSize, profile }
-  return createGenerator({ ...own, sampling, quiet, server, logprobs })
-}
-
-function serverOf(url: string, keyEnv: string | undefined, flags: ServerFlags): ServerOptions {
-  const { concurrency, tries, backoff, timeout, 'time-limit': timeLimit } = flags
-  const note = flags.quiet ? undefined : (text: string) => void process.stderr.write(`${text}\n`)
-  return { url, keyEnv, concurrency, tries, backoff, timeout, timeLimit, note }
-}
-
-type Seats = Pick<Grading, 'extractor' | 'juror'>
-
-async function seatsOf(flags: SeatFlags): Promise<Seats> {
-  const seat = async (which: 'extract' | 'judge') => {
-    const url = flags[`${which}-url`]
-    const model = flags[`${which}-model`]
-    if (url === undefined || model === undefined) return undefined
-    const { createGenerator } = await import('../generate/index.ts')
-    const { sampling, Seat } = await import('./seat.ts')
-    return new Seat(
-      await createGenerator({ model, sampling, server: serverOf(url, flags[`${which}-key-env`], flags) }),
-      model,
-    )
-  }
-  return { extractor: await seat('extract'), juror: await seat('judge') }
-}
-
-async function closeSeats({ extractor, juror }: Seats): Promise<void> {
-  await Promise.all([extractor?.close(), juror?.close()])
-}
-
-/** Whatever rows have come; single rows, several at once, where an LLM grades them. */
-async function windowsBeside(grading: Grading): Promise<Pick<Stage, 'window' | 'ahead'>> {
-  const { aheadOf } = await import('./grade.ts')
-  const ahead = aheadOf(grading)
-  return ahead === 1 ? { window: 'any' } : { window: 1, ahead }
-}
-
-/** Input rows whose samples fill one window of the generator; single rows, several at once, where it can do so. */
-function windowsOf(generator: Generator, samples: number): Pick<Stage, 'window' | 'ahead'> {
-  const { window, ahead } = generator
-  return ahead === undefined ? { window: Math.max(1, Math.floor(window / samples)) } : { window: 1, ahead }
 }

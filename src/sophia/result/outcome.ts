@@ -4,10 +4,10 @@ import { type Benchmark, benchmarks } from '../../benchmarks/index.ts'
 import { UserError } from '../../errors.ts'
 import { inShard, type Shard } from '../../io/shard.ts'
 import { checkWritable } from '../../io/sink.ts'
+import { askingOf } from '../evaluate.ts'
 import { fill } from '../prompts.ts'
 import { idOf, type Row } from '../rows.ts'
 import { Score } from '../score.ts'
-import { askingOf } from '../stages.ts'
 import { type About, lmmsResult } from './lmms.ts'
 import { SampleLog } from './samples.ts'
 import { tableOf } from './table.ts'
@@ -63,7 +63,7 @@ export async function openOutcome(
     settings: { model, 'base-url': flags['base-url'], benchmark: flags.benchmark, ...who, ...how },
     ...(responses === undefined && { sampled, seed, batchSize: flags['batch-size'], device: flags.device }),
   }
-  const asking = model === undefined ? undefined : await askingOf({ model, prompt: flags.prompt, benchmark })
+  const asking = model === undefined ? undefined : askingOf({ model, prompt: flags.prompt, benchmark })
   const prompt = asking?.prompt ?? benchmark?.prompt ?? '{question}{options}'
   return new Outcome(about, flags, row => fill(typeof prompt === 'string' ? prompt : prompt(row), row))
 }
