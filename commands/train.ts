@@ -13,6 +13,8 @@ import {
 } from '../src/cli.ts'
 import { UserError } from '../src/errors.ts'
 
+const computes = ['fp32', 'fp16', 'bf16'] as const
+
 function betasOf(text: string): [number, number] {
   const parts = text.split(',').map(Number)
   if (parts.length !== 2 || !parts.every(beta => beta >= 0 && beta < 1))
@@ -93,6 +95,10 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
       parse: number(0),
       description: 'their scale (default: 2 RANK)',
     })(),
+    compute: Flags.option({
+      options: computes,
+      description: 'what products are computed in; what is trained stays in fp32 (default: fp32, on CUDA what weights are stored in)', // biome-ignore format: one thought
+    })(),
     recompute: Flags.boolean({
       description: "keep only each layer's input and work the layer out again on the way back: a third slower, far less memory", // biome-ignore format: one thought
     }),
@@ -143,6 +149,7 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
       microTokens: flags['micro-tokens'],
       maxLength: flags['max-length'],
       lora: flags.lora ? { rank: flags.lora, alpha: flags['lora-alpha'] ?? 2 * flags.lora } : undefined,
+      compute: flags.compute,
       recompute: flags.recompute,
       dryRun: flags['dry-run'],
       memory: flags.memory,

@@ -9,10 +9,11 @@
 
 import { multiply } from '../graph/dims.ts'
 import { inline } from '../graph/inline.ts'
-import { type Dim, float, Graph, type Node, sizeOf } from '../graph/ir.ts'
+import { type Dim, DTYPE_CODES, type DType, float, Graph, type Node, sizeOf } from '../graph/ir.ts'
 import { prune, reads } from '../graph/prune.ts'
 import { added } from './added.ts'
 import { swapsLastTwo } from './rules/matmul.ts'
+import { padded } from './writer.ts'
 
 /** How an input of a part gets into it. */
 export interface Entry {
@@ -160,7 +161,7 @@ export class BlockLoop {
   private readonly sizes: { count: Dim; rows: Dim; all: Dim }
   private readonly start: string
   private readonly end: string
-  private readonly carried: { initial: string; made: string }[] = []
+  private readonly carried: { initial: string; made: string; dtype?: DType }[] = []
   private readonly stacked: string[] = []
 
   constructor(
@@ -209,7 +210,7 @@ export class BlockLoop {
     const [zero, times] = [graph.ints([0]), graph.ints([unit])]
     const lacking = graph.op('Sub', [graph.op('Mul', [this.count, this.rows]), this.total])
     const ends = graph.op('Concat', [zero, graph.op('Mul', [lacking, times])], { axis: 0 })
-    const full = graph.op('Pad', [value, ends, '', graph.ints([axis])])
+    const full = padded(graph, value, ends, graph.ints([axis]))
     graph.types.set(full, { dtype, shape: shape!.map((dim, i) => (i === axis ? multiply(this.sizes.all, unit) : dim)) })
     const [from, to] = [this.start, this.end].map(at => body.op('Mul', [at, times]))
     const piece = body.op('Slice', [full, from, to, graph.ints([axis])])
@@ -234,15 +235,16 @@ export class BlockLoop {
     return part.outputs.map(output => made[output])
   }
 
-  /** Adds `made` up over the blocks. */
+  /** Adds `made` up over the blocks, in single precision, for there may be many. */
   sum(made: string, like: string): void {
     const { body, graph } = this
     const { dtype, shape } = graph.type(like)
+    const half = dtype === 'float16' || dtype === 'bfloat16'
     const initial = graph.op('ConstantOfShape', [graph.ints(shape!.map(() => 1))])
-    const carried = body.input(body.fresh('sum'), dtype, shape!.map((_, i) => `${body.name}.${this.carried.length}.${i}`)) // biome-ignore format: one thought
-    const next = added(body, carried, made)
-    body.types.set(next, { dtype, shape })
-    this.carried.push({ initial, made: next })
+    const carried = body.input(body.fresh('sum'), half ? 'float32' : dtype, shape!.map((_, i) => `${body.name}.${this.carried.length}.${i}`)) // biome-ignore format: one thought
+    const next = added(body, carried, half ? body.op('Cast', [made], { to: DTYPE_CODES.float32 }) : made)
+    body.types.set(next, { dtype: half ? 'float32' : dtype, shape })
+    this.carried.push({ initial, made: next, ...(half && { dtype }) })
   }
 
   /** Lays the blocks' `made` on each other. */
@@ -260,13 +262,16 @@ export class BlockLoop {
     lower(body)
     const count = graph.op('Squeeze', [this.count, graph.ints([0])])
     const initial = this.carried.map(each => each.initial)
-    const outputs = graph.many('Loop', [count, '', ...initial], body.outputs.length - 1, { body })
+    const outputs = [...graph.many('Loop', [count, '', ...initial], body.outputs.length - 1, { body })]
     this.carried.forEach(({ made }, i) => {
       graph.types.set(outputs[i], body.type(made))
     })
     this.stacked.forEach((made, i) => {
       const { dtype, shape } = body.type(made)
       graph.types.set(outputs[this.carried.length + i], { dtype, shape: [this.sizes.count, ...shape!] })
+    })
+    this.carried.forEach(({ dtype }, i) => {
+      if (dtype) outputs[i] = graph.op('Cast', [outputs[i]], { to: DTYPE_CODES[dtype] })
     })
     return outputs
   }

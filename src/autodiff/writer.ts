@@ -4,7 +4,16 @@
  */
 
 import { UserError } from '../errors.ts'
-import { type Attribute, bytesOf, Float, type Graph, type Node, type Tensor } from '../graph/ir.ts'
+import {
+  type Attribute,
+  bytesOf,
+  DTYPE_CODES,
+  type DType,
+  Float,
+  type Graph,
+  type Node,
+  type Tensor,
+} from '../graph/ir.ts'
 
 export class Writer {
   /** The node that makes a value, where that is known. */
@@ -135,6 +144,13 @@ export class Writer {
         'Extend its rule in src/autodiff/rules or its decomposition in src/autodiff/fused.',
     )
   }
+}
+
+/** Zeros put around a value. CUDA has no Pad in bfloat16, so it goes through single precision. */
+export function padded(graph: Graph, value: string, pads: string, axes: string): string {
+  const { dtype } = graph.type(value)
+  const to = (x: string, type: DType) => (dtype === 'bfloat16' ? graph.op('Cast', [x], { to: DTYPE_CODES[type] }) : x)
+  return to(graph.op('Pad', [to(value, 'float32'), pads, '', axes]), dtype)
 }
 
 /** The sizes of `value` (of `axes` only, where given) as an int64 vector, without keeping the value where that can be. */

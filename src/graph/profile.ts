@@ -73,6 +73,15 @@ export function timesOf(events: Event[]): NodeTime[] {
   return [...times.values()].sort((a, b) => b.seconds - a.seconds)
 }
 
+/** On a device: the operators that ran on the CPU, for want of a kernel or because they only make sizes. */
+function elsewhere(times: NodeTime[]): string[] {
+  if (times.every(({ provider }) => provider === 'CPUExecutionProvider')) return []
+  const nodes = new Map<string, number>()
+  for (const { op, provider } of times) if (provider === 'CPUExecutionProvider') nodes.set(op, (nodes.get(op) ?? 0) + 1)
+  const names = [...nodes].sort(([, a], [, b]) => b - a).map(([op, count]) => `${op} (${count})`)
+  return [`on the CPU: ${names.join(', ') || 'nothing'}`]
+}
+
 function tableOf(events: Event[]): string {
   const times = timesOf(events)
   const total = times.reduce((sum, { seconds }) => sum + seconds, 0)
@@ -84,6 +93,7 @@ function tableOf(events: Event[]): string {
     `profile: ${total.toFixed(2)} s in ${count.toLocaleString('en')} kernels of ${times.length} nodes, ${copies} of them Memcpy`,
     `share         time     calls  op                         node`,
     ...times.slice(0, SHOWN).map(line),
+    ...elsewhere(times),
     '',
   ].join('\n')
 }

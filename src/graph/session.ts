@@ -68,6 +68,9 @@ export type Fetches = readonly string[] | Record<string, HostTensor | null>
 
 type Ort = typeof import('onnxruntime-node')
 
+/** Sessions opened so far: ONNX Runtime names profiles by the second, and two would write into one. */
+let opened = 0
+
 /** Opens a session on an `.onnx` file or on a model in memory. Throws a UserError where the device cannot be had. */
 export async function openSession(model: string | Model | Uint8Array, options: SessionOptions = {}): Promise<Session> {
   const ort = (await import('onnxruntime-node')) as Ort
@@ -79,7 +82,7 @@ export async function openSession(model: string | Model | Uint8Array, options: S
     intraOpNumThreads: options.threads ?? 0,
     ...(frugal && { enableCpuMemArena: false, enableMemPattern: false }),
     logSeverityLevel: 3,
-    ...(options.profile && { enableProfiling: true, profileFilePrefix: options.profile }),
+    ...(options.profile && { enableProfiling: true, profileFilePrefix: `${options.profile}-${++opened}` }),
     extra: {
       session: {
         set_denormal_as_zero: '1', // Adam's moments decay into denormals, which are a hundred times slower

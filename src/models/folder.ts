@@ -11,7 +11,7 @@ import { UserError } from '../errors.ts'
 import type { Model } from '../graph/ir.ts'
 import { modelOf, readModel } from '../graph/proto.ts'
 import { adapted } from './adapter.ts'
-import { buildGraphs, type Find } from './builders/index.ts'
+import { buildGraphs, type Compute, type Find } from './builders/index.ts'
 import { type Config, type Decoder, decoderOf, eosOf, genaiConfig, imageTokenOf, readJson } from './config.ts'
 import { completed } from './defaults.ts'
 import { settled } from './foreign.ts'
@@ -48,6 +48,8 @@ export interface FolderOptions {
   adapter?: string
   /** Build the graphs from the checkpoint, whatever `onnx/` has; of a Hub id, fetch the checkpoint. */
   checkpoint?: boolean
+  /** What graphs that are built compute in; single precision where absent. */
+  compute?: Compute
 }
 
 const GRAPHS = { vlm: ['vision_encoder', 'embed_tokens', 'decoder_model_merged'], lm: ['model'] }
@@ -73,7 +75,9 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
   const beside = !checkpoint && GRAPHS[kind].every(name => existsSync(join(path, `${name}.onnx`)))
   const onnx = existsSync(join(path, 'onnx')) ? join(path, 'onnx') : beside ? path : undefined
   const ready = !options.checkpoint && onnx
-  const source = ready ? await files(onnx, kind, decoder, options, checkpoint) : built(path, config, checkpoint)
+  const source = ready
+    ? await files(onnx, kind, decoder, options, checkpoint)
+    : built(path, config, checkpoint, options.compute)
   const imageToken = kind === 'vlm' ? await imageTokenOf(path, config) : undefined
   const folder: ModelFolder = {
     path,
@@ -128,11 +132,11 @@ function onlyVariant(present: string[], [first, ...rest]: string[]): string {
 }
 
 /** Graphs built over the checkpoint. */
-function built(path: string, config: Config, checkpoint: Checkpoint | undefined): Source {
+function built(path: string, config: Config, checkpoint: Checkpoint | undefined, compute?: Compute): Source {
   if (!checkpoint) {
     throw new UserError(`${path}: expected onnx/*.onnx or model.safetensors beside config.json, found neither`)
   }
-  const graphs = buildGraphs(config, weightsOf(checkpoint, path))
+  const graphs = buildGraphs(config, weightsOf(checkpoint, path), compute)
   const made = new Map<string, Promise<Model>>()
   return { onnx: checkpoint.folder, graph: name => once(made, name, async () => modelOf(graphs[name])) }
 }

@@ -28,8 +28,9 @@ export function productOf(graph: Graph, node: Node, makers: Map<string, Node>): 
 
 type Found = Omit<Product, 'module'> & { module?: string }
 
+/** Our own keep the weight's name, too (quantize.ts). */
 const packed = (node: Node): Found => ({
-  module: moduleOf(node),
+  module: moduleOf(node) ?? /^(.*)\.weight_Q4$/.exec(node.inputs[1])?.[1],
   shape: [node.attrs.N as number, node.attrs.K as number],
   transposed: false,
 })

@@ -9,6 +9,7 @@ import type { Format } from '../io/formats.ts'
 import { loadImage } from '../io/images.ts'
 import { openSource } from '../io/source.ts'
 import { exit } from '../io/stage.ts'
+import type { Compute } from '../models/builders/index.ts'
 import type { ModelFolder } from '../models/folder.ts'
 import { Dataset } from '../train/dataset.ts'
 import { exampleOf, type Skipped } from '../train/rows.ts'
@@ -16,11 +17,15 @@ import { dryRun, type TrainOptions, train } from '../train/train.ts'
 import { exampleOf as ownForm, tokenWeights } from './objective.ts'
 import { promptsFor } from './prompts.ts'
 
+const COMPUTE = { fp32: 'float32', fp16: 'float16', bf16: 'bfloat16' } as const
+
 /** Tokens of a micro-batch. The CPU is fastest where activations stay in its caches (test/LOG.md); a GPU wants work. */
 const MICRO_TOKENS = { cpu: 1024, cuda: 8192, webgpu: 8192 }
 
-export interface TrainFlags extends Omit<TrainOptions, 'weigh' | 'microTokens'> {
+export interface TrainFlags extends Omit<TrainOptions, 'weigh' | 'microTokens' | 'compute'> {
   microTokens?: number
+  /** Single precision where absent, on CUDA what the weights are stored in. */
+  compute?: keyof typeof COMPUTE
   input: string
   from?: Format
   model: string
@@ -63,7 +68,8 @@ export async function runTrain(flags: TrainFlags): Promise<number> {
     const data = await readData(flags, folder, say)
     const device = await resolveDevice(flags.device)
     const microTokens = flags.microTokens ?? MICRO_TOKENS[device]
-    const options = { ...flags, device, microTokens, weigh: tokenWeights }
+    const compute = await computeOf(flags, folder, device)
+    const options = { ...flags, device, microTokens, compute, weigh: tokenWeights }
     if (flags.dryRun) {
       const limit = flags.memory ? flags.memory * 2 ** 30 : freemem()
       for (const line of await dryRun(folder, data, options, limit)) process.stdout.write(`${line}\n`)
@@ -75,6 +81,13 @@ export async function runTrain(flags: TrainFlags): Promise<number> {
   } finally {
     process.removeListener('SIGINT', hear).removeListener('SIGTERM', hear)
   }
+}
+
+async function computeOf({ compute, dryRun }: TrainFlags, folder: ModelFolder, device: string): Promise<Compute> {
+  if (!compute) return device === 'cuda' ? (await import('../train/policy.ts')).storedIn(folder) : 'float32'
+  if (compute === 'bf16' && device !== 'cuda' && !dryRun)
+    throw new UserError(`--compute bf16: ${device} has no products in bfloat16. Take fp32, or a CUDA device`, 2)
+  return COMPUTE[compute]
 }
 
 async function readData(flags: TrainFlags, folder: ModelFolder, say: (line: string) => void): Promise<Dataset> {

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { UserError } from '../errors.ts'
 import type { HostTensor } from '../graph/session.ts'
 import { loadTensor, readSafetensors, tensorOf, writeSafetensors } from '../models/safetensors.ts'
+import type { Scaler } from './scaler.ts'
 import type { State } from './trainer.ts'
 import type { WatchState } from './watch.ts'
 
@@ -35,7 +36,10 @@ export async function saveCheckpoint(folder: string, { state, watch }: Saved, se
     [...state[kind]].map(([key, tensor]) => [`${kind}/${key}`, tensorOf(tensor)] as const),
   )
   await writeSafetensors(join(growing, 'state.safetensors'), new Map(tensors), growing)
-  writeFileSync(join(growing, 'state.json'), `${JSON.stringify({ step: state.step, watch, settings }, null, 2)}\n`)
+  writeFileSync(
+    join(growing, 'state.json'),
+    `${JSON.stringify({ step: state.step, scaler: state.scaler, watch, settings }, null, 2)}\n`,
+  )
   rmSync(path, { recursive: true, force: true })
   renameSync(growing, path)
   for (const other of readdirSync(folder)) {
@@ -55,12 +59,14 @@ export async function loadCheckpoint(folder: string, settings: Settings): Promis
   const path = join(folder, newest)
   const saved = JSON.parse(readFileSync(join(path, 'state.json'), 'utf8')) as {
     step: number
+    scaler?: Scaler
     watch: WatchState
     settings: Settings
   }
   compare(saved.settings, JSON.parse(JSON.stringify(settings)), path)
   const { folder: real, tensors } = await readSafetensors(join(path, 'state.safetensors'))
-  const state: State = { step: saved.step, weights: new Map(), first: new Map(), second: new Map() }
+  const { step, scaler } = saved
+  const state: State = { step, weights: new Map(), first: new Map(), second: new Map(), ...(scaler && { scaler }) }
   for (const [key, tensor] of tensors) {
     const [kind, ...name] = key.split('/')
     const held: Map<string, HostTensor> = state[kind as (typeof KINDS)[number]]

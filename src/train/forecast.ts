@@ -33,8 +33,8 @@ const PROGRAM = 0.3 * 2 ** 30
 /** What is lost between small arrays of unlike sizes, as a share of them. */
 const WASTE = 0.15
 
-export function forecast(policy: Policy, recompute: boolean, longest: number, sizes: Sizes): Forecast {
-  const fit: Fit = { queries: queriesFor(longest), recompute }
+export function forecast(policy: Policy, recompute: boolean, longest: number, sizes: Sizes, room = 1): Forecast {
+  const fit: Fit = { queries: queriesFor(longest, room), recompute, room }
   const { trained, parts, reading } = policy
   const g = buildStep(parts, trained, { fit, sizes, reading })
   const head =
@@ -59,8 +59,8 @@ export function forecast(policy: Policy, recompute: boolean, longest: number, si
 }
 
 /** The longest sequence, learnt to its end, that fits into `limit` bytes, to 64 tokens; 0 where none does. */
-export function longestThatFits(policy: Policy, recompute: boolean, limit: number): number {
-  const total = (length: number) => forecast(policy, recompute, length, { rows: 1, length, targets: length - 1, images: 1 }).total // biome-ignore format: one thought
+export function longestThatFits(policy: Policy, recompute: boolean, limit: number, room = 1): number {
+  const total = (length: number) => forecast(policy, recompute, length, { rows: 1, length, targets: length - 1, images: 1 }, room).total // biome-ignore format: one thought
   let [low, high] = [64, 4096]
   let [least, most] = [total(low), total(high)]
   if (least > limit) return 0

@@ -27,6 +27,8 @@ export interface Fit {
   recompute?: boolean
   /** Rows in a block of the likelihood; as many as the vocabulary's size lets where absent. */
   rows?: number
+  /** How many times larger blocks are than the CPU's caches like them (1). */
+  room?: number
 }
 
 export interface Likelihood {
@@ -40,9 +42,14 @@ const [SCORES, FEWEST, MOST] = [1 << 23, 32, 512]
 /** Sequences up to this length go through attention at once. */
 const SHORT = 512
 
+/** What suits a device: a GPU wants large products. */
+export const roomOf = (device: string): number => (device === 'cpu' ? 1 : 16)
+
 /** What suits sequences of up to `length` tokens. */
-export const queriesFor = (length: number): Fit['queries'] =>
-  length <= SHORT ? undefined : heads => Math.min(MOST, Math.max(FEWEST, Math.floor(SCORES / (heads * length))))
+export const queriesFor = (length: number, room = 1): Fit['queries'] =>
+  length <= SHORT
+    ? undefined
+    : heads => Math.min(room * MOST, Math.max(FEWEST, Math.floor((room * SCORES) / (heads * length))))
 
 /** Appends the forward pass to `body`. Weights are found by name on the outermost graph, or put there. */
 export function forward(body: Graph, parts: Parts, micro: Micro, fit: Fit = {}): Likelihood {
@@ -74,7 +81,7 @@ export function forward(body: Graph, parts: Parts, micro: Micro, fit: Fit = {}):
   if (start && !fit.recompute) recomputeActivations(body, start, end)
   if (fit.recompute && !(start && recompute(body, start, end)))
     throw new UserError('--recompute: no layers were found in the decoder. Leave it out')
-  return likelihood(body, logits, hidden, micro, fit.rows)
+  return likelihood(body, logits, hidden, micro, fit)
 }
 
 /** inputs_embeds (B, T, D), pictures' features in the places that the ids keep for them. */
@@ -99,9 +106,9 @@ function likelihood(
   logits: string,
   hidden: string | undefined,
   { labels, weights }: Micro,
-  rows?: number,
+  { rows, room }: Fit,
 ): Likelihood {
-  const each = logprobs(body, logits, hidden, labels, rows) // (R, 1)
+  const each = logprobs(body, logits, hidden, labels, rows, room) // (R, 1)
   // A product, for its gradient asks for no sizes of `each`: it is known before `each` is, and one pass is enough.
   const row = body.op('Unsqueeze', [weights, body.ints([0])]) // (1, R)
   const loss = body.op('Neg', [body.op('Squeeze', [body.op('MatMul', [row, each]), body.ints([0, 1])])])

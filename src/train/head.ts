@@ -98,7 +98,7 @@ function lastPlace(graph: Graph, from: string, to: string): { value: string; nod
  * @param logits (R, V)
  * @param hidden (R, D), what the logits are computed from row by row; without it, they are kept whole
  * @param labels (R,) int64
- * @param rows rows in a block
+ * @param rows rows in a block; where absent, as many as the vocabulary and `room` (see Fit) let
  */
 export function logprobs(
   body: Graph,
@@ -106,16 +106,18 @@ export function logprobs(
   hidden: string | undefined,
   labels: string,
   rows?: number,
+  room = 1,
 ): string {
   const column = body.op('Unsqueeze', [labels, body.ints([1])])
   const logs = body.op('LogSoftmax', [logits], { axis: -1 })
   const picked = body.op('GatherElements', [logs, column], { axis: 1 }) // (R, 1)
-  if (hidden) inBlocks(body, hidden, column, picked, rows)
+  if (hidden)
+    inBlocks(body, hidden, column, picked, width => rows ?? Math.max(FEWEST, Math.floor((room * BLOCK) / width)))
   return picked
 }
 
 /** Puts what leads from `hidden` and `column` to `picked` into a part of its own. */
-function inBlocks(body: Graph, hidden: string, column: string, picked: string, rows?: number): void {
+function inBlocks(body: Graph, hidden: string, column: string, picked: string, size: (width: number) => number): void {
   const path = between(body, [picked], [hidden])
   const own = new Set(path)
   // Transposed weights go along, for a product takes them as they are.
@@ -126,7 +128,7 @@ function inBlocks(body: Graph, hidden: string, column: string, picked: string, r
   const width = Number(body.shape(path.find(({ op }) => op === 'LogSoftmax')!.inputs[0])!.at(-1))
   const blocks = {
     part: outline(body, body.fresh('head'), nodes, entries, [picked]),
-    size: rows ?? Math.max(FEWEST, Math.floor(BLOCK / width)),
+    size: size(width),
     entries: entries.map(value => (value === hidden || value === column ? { value, cut: 0 } : { value })),
     axis: 0,
     unit: 1,

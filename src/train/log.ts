@@ -24,6 +24,9 @@ export interface StepLine {
   /** Share of positions that were padding. */
   padding: number
   seconds: number
+  /** Where the loss is scaled: by what in this step, and whether the step was skipped because its gradient overflowed. */
+  scale?: number
+  skipped?: true
 }
 
 export interface Log {
@@ -68,7 +71,7 @@ const rounded = (line: StepLine) =>
   Object.fromEntries(
     Object.entries(line).map(([key, value]) => [
       key,
-      Number.isInteger(value) ? value : Number((value as number).toPrecision(6)),
+      typeof value === 'boolean' || Number.isInteger(value) ? value : Number((value as number).toPrecision(6)),
     ]),
   )
 
@@ -86,6 +89,7 @@ export function startNews(steps: number, quiet: boolean, seconds = 10): (line: S
     const parts = [
       `train step ${line.step}/${steps}`,
       `loss ${line.loss.toFixed(3)}`,
+      ...(line.skipped ? ['skipped: the gradient overflowed'] : []),
       `${Math.round(line.tokens_per_second).toLocaleString('en')} tokens/s`,
       ...(left > 0 ? [`ETA ${left >= 60 ? `${Math.floor(left / 60)} min ` : ''}${left % 60} s`] : []),
     ]

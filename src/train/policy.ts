@@ -4,8 +4,9 @@
  */
 
 import { UserError } from '../errors.ts'
-import type { Tensor } from '../graph/ir.ts'
+import { sizeOf, type Tensor } from '../graph/ir.ts'
 import type { HostTensor } from '../graph/session.ts'
+import type { Compute } from '../models/builders/index.ts'
 import { type ModelFolder, openFolder } from '../models/folder.ts'
 import { openPictures, positionAxes } from '../models/pictures/pictures.ts'
 import { loadTensor } from '../models/safetensors.ts'
@@ -13,12 +14,15 @@ import type { Parts } from './forward.ts'
 import { learnable } from './learnable.ts'
 import { type Adapter, type LoraOptions, withAdapters } from './lora.ts'
 import type { Reading } from './micro.ts'
+import { inSingle } from './single.ts'
 import { decays, type Trained } from './step.ts'
 import { trainable } from './weights.ts'
 
 export interface PolicyOptions {
   trainVision: boolean
   lora?: LoraOptions
+  /** What products are computed in; trained weights and sums of gradients are in single precision in any case. */
+  compute?: Compute
 }
 
 export interface Policy {
@@ -27,20 +31,28 @@ export interface Policy {
   /** With LoRA: what stands beside which weight. */
   adapters: Adapter[]
   reading: Reading
+  /** Where the tensors lie that its graphs point to. */
+  onnx: string
+  compute: Compute
+  /** Whether its graphs are not the folder's own, which compute in something else. */
+  rebuilt: boolean
 }
 
 /** Weights of the bridge from tower to backbone, in the architectures' several names. */
 const PROJECTOR = /projector|mlp1\.|connector|visual\.merger|image_newline/
 
-export async function openPolicy(folder: ModelFolder, { trainVision, lora }: PolicyOptions): Promise<Policy> {
-  const parts = await openParts(folder)
+export async function openPolicy(folder: ModelFolder, options: PolicyOptions): Promise<Policy> {
+  const { trainVision, lora, compute = 'float32' } = options
+  const source = await computing(folder, compute)
+  const parts = await partsOf(source)
+  const how = { compute, rebuilt: source !== folder }
   if (!lora) refuseQuantized(parts, folder)
   if (lora) {
     const which = parts.decoder_model_merged ? 'decoder_model_merged' : 'model'
     const { graph, adapters } = withAdapters(parts[which]!, lora)
     if (adapters.length === 0) throw new UserError(`--lora: ${folder.path} has no weight that takes an adapter`)
     const trained = adapters.flatMap(({ a, b }) => [a, b]).map(({ name, start }) => ({ name, start, decays: true }))
-    return policyOf({ ...parts, [which]: graph }, trained, adapters, folder)
+    return policyOf({ ...parts, [which]: graph }, trained, adapters, source, how)
   }
   const weights = new Map<string, Tensor>()
   const { vision_encoder: tower, ...text } = parts
@@ -49,12 +61,20 @@ export async function openPolicy(folder: ModelFolder, { trainVision, lora }: Pol
   for (const [name, tensor] of seen ?? []) weights.set(name, tensor)
   if (weights.size === 0) throw new UserError(`${folder.path}: no trainable weights in its graphs (quantized?)`)
   const trained = [...weights].map(([name, start]) => ({ name, start, decays: decays(name, start.shape) }))
-  return policyOf(parts, trained, [], folder)
+  if (compute !== 'float32')
+    for (const name of Object.keys(parts) as (keyof Parts)[]) parts[name] = inSingle(parts[name]!, weights)
+  return policyOf(parts, trained, [], source, how)
 }
 
-async function policyOf(raw: Parts, trained: Trained[], adapters: Adapter[], folder: ModelFolder): Promise<Policy> {
-  const parts = learnable(raw, trained)
-  return { parts, trained, adapters, reading: await readingOf(parts, folder) }
+async function policyOf(
+  raw: Parts,
+  trained: Trained[],
+  adapters: Adapter[],
+  folder: ModelFolder,
+  how: Pick<Policy, 'compute' | 'rebuilt'>,
+): Promise<Policy> {
+  const parts = learnable(raw, trained, how.compute !== 'float32')
+  return { parts, trained, adapters, reading: await readingOf(parts, folder), onnx: folder.onnx, ...how }
 }
 
 function refuseQuantized(parts: Parts, { path }: ModelFolder): void {
@@ -66,25 +86,49 @@ function refuseQuantized(parts: Parts, { path }: ModelFolder): void {
   )
 }
 
-/** The graphs as the folder has them. */
-export async function openParts(folder: ModelFolder): Promise<Parts> {
-  const source = await inSingle(folder)
-  const graphs = await Promise.all(folder.graphs.map(async name => [name, (await source.graph(name)).graph] as const))
+/** The graphs as the folder has them, or would have them if they computed in `compute`. */
+export const openParts = async (folder: ModelFolder, compute: Compute = 'float32'): Promise<Parts> =>
+  partsOf(await computing(folder, compute))
+
+async function partsOf(folder: ModelFolder): Promise<Parts> {
+  const graphs = await Promise.all(folder.graphs.map(async name => [name, (await folder.graph(name)).graph] as const))
   return Object.fromEntries(graphs)
 }
 
-/** Graphs that compute in half precision give way to those of their checkpoint that do not: gradients would vanish. */
-async function inSingle(folder: ModelFolder): Promise<ModelFolder> {
-  const { compute = 'float32' } = (await folder.graph(folder.graphs[0])).metadata
-  return compute === 'float32' || !folder.checkpoint ? folder : openFolder(folder.path, { checkpoint: true })
+/** The folder with graphs that compute in `compute`, built from its checkpoint where its own do otherwise. */
+async function computing(folder: ModelFolder, compute: Compute): Promise<ModelFolder> {
+  const own = await computeOf(folder)
+  if (own === compute) return folder
+  if (folder.checkpoint && !folder.dtype) return openFolder(folder.path, { checkpoint: true, compute })
+  if (compute === 'float32') return folder
+  throw new UserError(
+    `--compute: ${folder.path} has graphs that compute in ${own}, and no checkpoint to build others from. ` +
+      'Start from the checkpoint, or leave --compute out',
+    2,
+  )
+}
+
+/** As our own graphs say; of others, by their first product. */
+async function computeOf(folder: ModelFolder): Promise<Compute> {
+  const { graph, metadata } = await folder.graph(folder.graphs.at(-1)!)
+  const product = graph.nodes.find(({ op }) => op === 'MatMul' || op === 'MatMulNBits')
+  return (metadata.compute ?? (product ? graph.type(product.outputs[0]).dtype : 'float32')) as Compute
+}
+
+/** What the weights of a folder are stored in, by their bytes: what a GPU computes in if nobody says otherwise. */
+export async function storedIn(folder: ModelFolder): Promise<Compute> {
+  if (!folder.checkpoint) return computeOf(folder)
+  const bytes = new Map<string, number>()
+  for (const { dtype, shape } of folder.checkpoint.tensors.values())
+    bytes.set(dtype, (bytes.get(dtype) ?? 0) + sizeOf(shape))
+  const [most] = [...bytes].sort(([, a], [, b]) => b - a)[0] ?? []
+  return most === 'float16' || most === 'bfloat16' ? most : 'float32'
 }
 
 /** The weights to start from, in single precision and in memory of their own. */
-export async function startingWeights(trained: Trained[], folder: ModelFolder): Promise<Map<string, HostTensor>> {
+export async function startingWeights({ trained, onnx }: Policy): Promise<Map<string, HostTensor>> {
   const own = (start: Tensor) => ('data' in start ? { ...start, data: start.data.slice() } : start)
-  const loaded = trained.map(
-    async ({ name, start }) => [name, await loadTensor(own(start), folder.onnx, true)] as const,
-  )
+  const loaded = trained.map(async ({ name, start }) => [name, await loadTensor(own(start), onnx, true)] as const)
   return new Map(await Promise.all(loaded))
 }
 

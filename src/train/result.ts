@@ -15,7 +15,7 @@ export const mergeable = (adapters: Adapter[]) => adapters.every(({ place }) => 
 export async function saveModel(
   folder: ModelFolder,
   out: string,
-  { parts, adapters }: Policy,
+  { parts, adapters, onnx }: Policy,
   weights: Map<string, HostTensor>,
   lora?: { rank: number; alpha: number },
 ): Promise<void> {
@@ -24,7 +24,7 @@ export async function saveModel(
   const settings = { ...lora, targets }
   if (!mergeable(adapters)) return saveAdapter(`${out}/adapter`, folder, weights, settings)
   const graph = (parts.decoder_model_merged ?? parts.model)!
-  const weightOf = (name: string) => loadTensor(graph.initializers.get(name)!, folder.onnx, true)
+  const weightOf = (name: string) => loadTensor(graph.initializers.get(name)!, onnx, true)
   await saveFolder(folder, out, await merged(adapters, weights, weightOf, lora))
   await saveAdapter(`${out}/adapter`, folder, weights, settings)
 }

@@ -1,18 +1,19 @@
 /**
  * The training loop, top to bottom. Each step: pick the sequences, weigh their tokens, run the step graph, look whether
  * all is well, log, and now and then save. The method (which rows, what weights) comes in from above.
- * Left out: several machines, mixed precision, evaluation along the way (`eval` is its own stage).
+ * Left out: several machines, evaluation along the way (`eval` is its own stage).
  */
 
 import { existsSync, renameSync, rmSync } from 'node:fs'
 import { openProfile } from '../graph/profile.ts'
 import type { Device } from '../graph/session.ts'
+import type { Compute } from '../models/builders/index.ts'
 import type { ModelFolder } from '../models/folder.ts'
 import { microBatches, stepsPerEpoch } from './batches.ts'
 import { loadCheckpoint, runFolder, type Settings, saveCheckpoint } from './checkpoint.ts'
 import type { Dataset } from './dataset.ts'
 import { describe, forecast, inGiB, longestThatFits } from './forecast.ts'
-import { type Fit, queriesFor } from './forward.ts'
+import { type Fit, queriesFor, roomOf } from './forward.ts'
 import { openLog, startNews } from './log.ts'
 import { openPolicy, type Policy, startingWeights } from './policy.ts'
 import { mergeable, saveModel } from './result.ts'
@@ -39,6 +40,8 @@ export interface TrainOptions {
   microTokens: number
   trainVision: boolean
   lora?: { rank: number; alpha: number }
+  /** What products are computed in. */
+  compute?: Compute
   /** Keep only each layer's input for the backward pass, and work the layer out again there. */
   recompute: boolean
   seed: number
@@ -74,16 +77,16 @@ export async function train(
   const steps = Math.min(options.maxSteps ?? Number.POSITIVE_INFINITY, Math.ceil(perEpoch * options.epochs))
   const schedule = { lr, steps, warmup: options.warmup, floor: lrFloor }
   const lora = options.lora && { ...options.lora, seed }
-  const policy = await openPolicy(folder, { trainVision: options.trainVision, lora })
+  const policy = await openPolicy(folder, { trainVision: options.trainVision, lora, compute: options.compute })
 
   const run = runFolder(output)
   const settings = settingsOf(options, folder, data)
   const saved = options.resume ? await loadCheckpoint(run, settings) : undefined
   if (!saved) rmSync(run, { recursive: true, force: true })
-  const state = saved?.state ?? freshState(policy.trained, await startingWeights(policy.trained, folder))
+  const state = saved?.state ?? freshState(policy.trained, await startingWeights(policy), options.compute === 'float16')
   const watch = new Watch(saved?.watch)
   const profile = options.profile ? openProfile() : undefined
-  const trainer = await openTrainer(folder, policy, state, options, fitOf(options, data), profile?.prefix)
+  const trainer = await openTrainer(policy, state, options, fitOf(options, data), profile?.prefix)
   const log = openLog(options.log, state.step)
   const news = startNews(steps, quiet)
   const save = () => saveCheckpoint(run, { state, watch: watch.state }, settings)
@@ -97,9 +100,10 @@ export async function train(
       const weights = options.weigh(entries.map(entry => entry.weight), entries.map(entry => entry.targets)) // biome-ignore format: one thought
       const rate = learningRate(step, schedule)
       const batch = await data.batch(micro, weights)
+      const scale = state.scaler?.scale
       const result = await trainer.step(batch, rate, interrupted)
       if (result) {
-        watch.see(step, result.loss, result.gradNorm, adviceOf(run, existsSync(run)))
+        if (!result.skipped) watch.see(step, result.loss, result.gradNorm, adviceOf(run, existsSync(run)))
         const seconds = (performance.now() - started) / 1000
         const line = {
           step,
@@ -113,6 +117,8 @@ export async function train(
           drift: result.drift,
           padding: 1 - result.tokens / result.padded,
           seconds,
+          ...(scale && { scale }),
+          ...(result.skipped && { skipped: true as const }),
         }
         await log.write(line)
         news(line)
@@ -158,9 +164,9 @@ export async function dryRun(
   options: TrainOptions,
   limit: number,
 ): Promise<string[]> {
-  const { batchSize, microTokens, seed, recompute } = options
+  const { batchSize, microTokens, seed, recompute, device } = options
   const lora = options.lora && { ...options.lora, seed }
-  const policy = await openPolicy(folder, { trainVision: options.trainVision, lora })
+  const policy = await openPolicy(folder, { trainVision: options.trainVision, lora, compute: options.compute })
   const sizes = { lengths: data.lengths, images: data.images }
   let worst: number[] = []
   const width = (micro: number[]) => micro.length * (data.entries[micro[0]]?.ids.length ?? 0)
@@ -178,41 +184,44 @@ export async function dryRun(
     ),
   }
   const longest = Math.max(...data.lengths)
-  const fits = longestThatFits(policy, recompute, limit)
+  const fits = longestThatFits(policy, recompute, limit, roomOf(device))
   return [
     `micro-batch of ${batch.rows} × ${batch.length} tokens, ${batch.targets} learnt`,
-    ...describe(forecast(policy, recompute, longest, batch)),
+    ...describe(forecast(policy, recompute, longest, batch, roomOf(device))),
     `longest sequence that fits in ${inGiB(limit)} GiB${' '.repeat(9)}${fits.toLocaleString('en')} tokens`,
   ]
 }
 
-const fitOf = ({ recompute }: TrainOptions, data: Dataset): Fit => {
+const fitOf = ({ recompute, device }: TrainOptions, data: Dataset): Fit => {
+  const room = roomOf(device)
   const longest = data.lengths.reduce((a, b) => Math.max(a, b), 0)
-  return { recompute, queries: queriesFor(longest) }
+  return { recompute, queries: queriesFor(longest, room), room }
 }
 
-async function openTrainer(
-  folder: ModelFolder,
-  policy: Policy,
-  state: Trainer['state'],
-  options: TrainOptions,
-  fit: Fit,
-  profile?: string,
-) {
+async function openTrainer(policy: Policy, state: Trainer['state'], options: TrainOptions, fit: Fit, profile?: string) {
   const { betas, weightDecay, clip, device, threads } = options
   const { reading } = policy
   const update = { betas, weightDecay, clip, epsilon: 1e-8, reading, loop: device !== 'cpu' }
   const graph = buildStep(policy.parts, policy.trained, { loop: update.loop, fit, reading })
-  return Trainer.open(graph, policy.trained, state, update, { device, threads, folder: folder.onnx, profile })
+  return Trainer.open(graph, policy.trained, state, update, { device, threads, folder: policy.onnx, profile })
 }
 
 /** What the weights depend on. Threads and device are left out: they change the last digits only. */
 function settingsOf(options: TrainOptions, folder: ModelFolder, data: Dataset): Settings {
   const { lr, lrFloor, warmup, weightDecay, betas, clip, batchSize, epochs, maxSteps, microTokens } = options
-  const { lora, trainVision, seed } = options
+  const { lora, trainVision, compute = 'float32', seed } = options
   const rates = { lr, lrFloor, warmup, weightDecay, betas, clip }
   const order = { batchSize, epochs, maxSteps, microTokens, seed }
-  return { model: folder.path, dtype: folder.dtype, rows: data.fingerprint(), ...rates, ...order, lora, trainVision }
+  return {
+    model: folder.path,
+    dtype: folder.dtype,
+    rows: data.fingerprint(),
+    ...rates,
+    ...order,
+    lora,
+    trainVision,
+    compute,
+  }
 }
 
 const adapterAlone = ({ path, dtype }: ModelFolder, output: string) =>

@@ -9,17 +9,20 @@ import { modelOf } from '../graph/proto.ts'
 import type { HostTensor, Session, SessionOptions } from '../graph/session.ts'
 import { openSession } from '../graph/session.ts'
 import { lay, type Reading, type Sequence } from './micro.ts'
+import { freshScaler, kept, overflowed, type Scaler } from './scaler.ts'
 import type { Trained } from './step.ts'
 import { type UpdateOptions, Updater } from './update.ts'
 
 export type Tensors = Map<string, HostTensor>
 
 export interface State {
-  /** Optimizer steps taken. */
+  /** Optimizer steps taken, or skipped. */
   step: number
   weights: Tensors
   first: Tensors
   second: Tensors
+  /** Where the loss is scaled: in half precision of few exponents. */
+  scaler?: Scaler
 }
 
 export interface StepResult {
@@ -31,6 +34,8 @@ export interface StepResult {
   gradNorm: number
   /** ‖θ − θ₀‖ / ‖θ₀‖ after the step. */
   drift: number
+  /** The gradient was no number, which a smaller scale will mend: the weights are as before. */
+  skipped: boolean
   /** Learnt tokens, all tokens, all positions. */
   targets: number
   tokens: number
@@ -75,7 +80,8 @@ export class Trainer {
   }
 
   /**
-   * One optimizer step. The state is changed only if loss and gradient are finite.
+   * One optimizer step. The state is changed only if loss and gradient are finite; where the loss is scaled and the
+   * gradient is not finite, the step is skipped: it counts, and nothing moves.
    *
    * @param stop asked between runs; undefined comes back, and nothing has changed, where it says so
    */
@@ -83,12 +89,16 @@ export class Trainer {
     const { trained, state, sums } = this
     const total = { loss: 0, logprob: 0, targets: 0, tokens: 0, padded: 0 }
     for (const { data } of sums.values()) (data as Float32Array).fill(0)
+    const { scale } = state.scaler ?? { scale: 1 }
     const into: Record<string, HostTensor | null> = { loss: null, logprob: null, norm: null }
     for (const { name } of trained) into[`next/sum/${name}`] = sums.get(name)!
     for (let from = 0; from < micro.length; ) {
       const to = this.slice(micro, from)
       const last = to === micro.length
       const { feeds, targets, tokens, padded } = lay(micro.slice(from, to), this.options.reading ?? {})
+      // The loss is linear in them, and so is the gradient.
+      const weights = feeds['micro.weights'].data as Float32Array
+      for (let i = 0; i < weights.length; i++) weights[i] *= scale
       feeds.last = { dtype: 'bool', shape: [], data: Uint8Array.of(last ? 1 : 0) }
       for (const { name } of trained) {
         feeds[name] = state.weights.get(name)!
@@ -97,13 +107,13 @@ export class Trainer {
       const started = performance.now()
       const made = await this.session.run(feeds, into)
       this.speed = padded / ((performance.now() - started) / 1000)
-      total.loss += Number(made.loss.data[0])
+      total.loss += Number(made.loss.data[0]) / scale
       total.logprob += Number(made.logprob.data[0])
       total.targets += targets
       total.tokens += tokens
       total.padded += padded
       from = to
-      if (last) return this.settle(Number(made.norm.data[0]), lr, total)
+      if (last) return this.settle(Number(made.norm.data[0]) / scale, lr, total)
       await new Promise(setImmediate) // lets a signal be heard
       if (stop()) return undefined
     }
@@ -115,9 +125,14 @@ export class Trainer {
     await this.session.close()
   }
 
-  private async settle(gradNorm: number, lr: number, total: Omit<StepResult, 'gradNorm' | 'drift'>) {
+  private async settle(
+    gradNorm: number,
+    lr: number,
+    total: Omit<StepResult, 'gradNorm' | 'drift' | 'skipped'>,
+  ): Promise<StepResult> {
     const { state, sums } = this
-    let drift = Number.NaN
+    const { scaler } = state
+    let [drift, skipped] = [Number.NaN, false]
     if (Number.isFinite(total.loss) && Number.isFinite(gradNorm)) {
       const floats = (tensors: Tensors, name: string) => tensors.get(name)!.data as Float32Array
       const slots = this.trained.map(each => ({
@@ -127,10 +142,15 @@ export class Trainer {
         first: floats(state.first, each.name),
         second: floats(state.second, each.name),
       }))
-      drift = await this.updater.step(state.step + 1, lr, gradNorm, slots)
+      const { scale = 1, skipped: not = 0 } = scaler ?? {}
+      drift = await this.updater.step(state.step + 1 - not, lr, gradNorm, slots, 1 / scale)
+      if (scaler) kept(scaler)
+      state.step++
+    } else if (scaler && Number.isFinite(total.loss) && overflowed(scaler)) {
+      skipped = true
       state.step++
     }
-    return { ...total, logprob: total.logprob / total.targets, gradNorm, drift }
+    return { ...total, logprob: total.logprob / total.targets, gradNorm, drift, skipped }
   }
 
   /** How far a run that starts at micro-batch `from` goes. */
@@ -144,10 +164,10 @@ export class Trainer {
   }
 }
 
-/** A state before the first step, whose tensors are changed in place from then on. */
-export function freshState(trained: Trained[], weights: Tensors): State {
+/** A state before the first step, whose tensors are changed in place from then on. `scaled`: whether the loss is. */
+export function freshState(trained: Trained[], weights: Tensors, scaled = false): State {
   const moments = () => new Map(trained.map(({ name, start }) => [name, zeros(start.shape)]))
-  return { step: 0, weights, first: moments(), second: moments() }
+  return { step: 0, weights, first: moments(), second: moments(), ...(scaled && { scaler: freshScaler() }) }
 }
 
 export const zeros = (shape: number[]): HostTensor => ({

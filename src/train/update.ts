@@ -39,15 +39,15 @@ export class Updater {
   }
 
   /**
-   * Step `t` = 1, 2, … with a gradient of norm `norm`.
+   * Step `t` = 1, 2, … with a gradient of norm `norm`, which is `unscale` times the ones that are given.
    *
    * @returns ‖θ − θ₀‖ / ‖θ₀‖ after it
    */
-  async step(t: number, lr: number, norm: number, tensors: (Trained & Slots)[]): Promise<number> {
+  async step(t: number, lr: number, norm: number, tensors: (Trained & Slots)[], unscale = 1): Promise<number> {
     const { correction1, correction2 } = corrections(this.options.betas, t)
     let [moved, from] = [0, 0]
     for (const { start, decays, weight, gradient, first, second } of tensors) {
-      const scalars = { norm, lr, correction1, correction2, decay: decays ? this.options.weightDecay : 0 }
+      const scalars = { norm, unscale, lr, correction1, correction2, decay: decays ? this.options.weightDecay : 0 }
       const same = Object.fromEntries(Object.entries(scalars).map(([name, value]) => [name, float32([], value)]))
       const size = sizeOf(start.shape)
       for (let at = 0; at < size; at += PIECE) {
@@ -90,8 +90,8 @@ export class Updater {
 function build(options: UpdateOptions): Graph {
   const g = new Graph('update')
   const [weight, gradient, first, second, start] = ['weight', 'gradient', 'first', 'second', 'start'].map(name => g.input(name, 'float32', ['n'])) // biome-ignore format: one thought
-  const [norm, lr, correction1, correction2, decay] = ['norm', 'lr', 'correction1', 'correction2', 'decay'].map(name => g.input(name, 'float32', [])) // biome-ignore format: one thought
-  const factor = clipFactor(g, norm, options.clip)
+  const [norm, unscale, lr, correction1, correction2, decay] = ['norm', 'unscale', 'lr', 'correction1', 'correction2', 'decay'].map(name => g.input(name, 'float32', [])) // biome-ignore format: one thought
+  const factor = g.op('Mul', [clipFactor(g, norm, options.clip), unscale])
   const pace = { lr, correction1, correction2, decay }
   const next = adamwStep(g, { weight, gradient, first, second }, factor, pace, options)
   for (const [name, value] of Object.entries(next)) g.output(value, `next/${name}`)

@@ -29,21 +29,22 @@ export async function verifySaved(
   sequence: Sequence,
   { fit, session }: { fit: Fit; session: SessionOptions },
 ): Promise<void> {
-  const { reading, parts } = policy
+  const { reading, parts, compute, rebuilt } = policy
+  const how = rebuilt && { checkpoint: true, compute }
   const learnt = sequence.learnt.reduce((sum, flag) => sum + flag, 0)
-  const under = (own: Parts, given: Map<string, HostTensor>, at: ModelFolder) =>
+  const under = (own: Parts, given: Map<string, HostTensor>, at: { onnx: string }) =>
     likelihood(own, given, reading, sequence, fit, { ...session, folder: at.onnx })
-  const expected = await under(parts, weights, folder)
+  const expected = await under(parts, weights, policy)
   const saved: [string, () => Promise<ModelFolder>][] = []
-  if (out.model) saved.push([out.model, () => openFolder(out.model!)])
+  if (out.model) saved.push([out.model, () => openFolder(out.model!, { ...how })])
   if (out.adapter)
-    saved.push([out.adapter, () => openFolder(folder.path, { adapter: out.adapter, dtype: folder.dtype })])
+    saved.push([out.adapter, () => openFolder(folder.path, { adapter: out.adapter, dtype: folder.dtype, ...how })])
   for (const [place, open] of saved) {
     const opened = await open()
-    const own = learnable(await openParts(opened), [])
+    const own = learnable(await openParts(opened, compute), [], compute !== 'float32')
     const apart = Math.abs((await under(own, new Map(), opened)) - expected) / learnt
-    const limit = place === out.model && inHalves(parts) ? LIMITS.half : LIMITS.single
-    if (!(apart <= limit))
+    const half = compute !== 'float32' || (place === out.model && inHalves(parts))
+    if (!(apart <= (half ? LIMITS.half : LIMITS.single)))
       throw new Error(`${place}: what was saved gives a log-probability that is ${apart} a token from what was trained`)
   }
 }

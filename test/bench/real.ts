@@ -5,49 +5,18 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
-import { shapesOf } from '../../src/models/create.ts'
-import { stream } from '../../src/random.ts'
+import { makeCheckpoint } from './checkpoint.ts'
 
 const kept = process.argv[2]
 const dir = kept ?? mkdtempSync(join(tmpdir(), 'sophia-real-'))
 mkdirSync(dir, { recursive: true })
 const [source, model] = [join(dir, 'checkpoint'), join(dir, 'model')]
-const golden = 'fixtures/golden/models/internvl_chat'
 
-const config = {
-  architectures: ['InternVLChatModel'],
-  model_type: 'internvl_chat',
-  ...{ downsample_ratio: 0.5, ps_version: 'v2', dynamic_image_size: true, force_image_size: 448, select_layer: -1 },
-  ...{ min_dynamic_patch: 1, max_dynamic_patch: 12, use_thumbnail: true, template: 'internvl2_5' },
-  llm_config: {
-    model_type: 'qwen2',
-    ...{ vocab_size: 151674, hidden_size: 1536, intermediate_size: 8960, num_hidden_layers: 28 },
-    ...{ num_attention_heads: 12, num_key_value_heads: 2, max_position_embeddings: 32768, rms_norm_eps: 1e-6 },
-    ...{ hidden_act: 'silu', rope_theta: 1e6, tie_word_embeddings: false },
-  },
-  vision_config: {
-    model_type: 'intern_vit_6b',
-    ...{ hidden_size: 1024, intermediate_size: 4096, num_hidden_layers: 24, num_attention_heads: 16 },
-    ...{ image_size: 448, patch_size: 14, num_channels: 3, hidden_act: 'gelu', norm_type: 'layer_norm' },
-    ...{ qkv_bias: true, qk_normalization: false, layer_norm_eps: 1e-6 },
-  },
-}
-const SHARD = 2e9
-
-/** A megabyte of weights each, bfloat16: the upper halves of float32. */
-const halves = (values: () => number) => {
-  const whole = new Uint16Array(Float32Array.from({ length: 1 << 19 }, values).buffer)
-  return Buffer.from(Uint16Array.from({ length: 1 << 19 }, (_, i) => whole[2 * i + 1]).buffer)
-}
-const draw = stream(0, 'real')
-const [noise, ones, zeros] = [halves(() => (draw() - 0.5) * 0.05), halves(() => 1), halves(() => 0)]
-
-if (!existsSync(source)) await makeCheckpoint()
+if (!existsSync(source)) await makeCheckpoint(source, '2b')
 if (!existsSync(model)) await measured('convert', ['convert', source, '-o', model, '-q'])
 const picture = join(dir, 'picture.png')
 await sharp({ create: { width: 448, height: 448, channels: 3, background: '#88aaff' } })
@@ -66,46 +35,6 @@ rmSync(join(dir, 'trained'), { recursive: true, force: true })
 rmSync(join(dir, 'trained.part'), { recursive: true, force: true })
 await measured('train', ['train', join(dir, 'rows.jsonl'), '--model', model, '-o', join(dir, 'trained'), ...steps])
 if (!kept) rmSync(dir, { recursive: true })
-
-/** Shards of bfloat16, with the index that Hugging Face writes. */
-async function makeCheckpoint(): Promise<void> {
-  cpSync(golden, source, { recursive: true })
-  rmSync(join(source, 'model.safetensors'))
-  writeFileSync(join(source, 'config.json'), JSON.stringify(config))
-  const shards: [string, number[]][][] = [[]]
-  let held = 0
-  const bytesOf = (shape: number[]) => 2 * shape.reduce((a, b) => a * b, 1)
-  for (const entry of shapesOf(config)) {
-    if (held + bytesOf(entry[1]) > SHARD) held = shards.push([]) && 0
-    held += bytesOf(entry[1])
-    shards.at(-1)!.push(entry)
-  }
-  const weight_map: Record<string, string> = {}
-  for (const [i, entries] of shards.entries()) {
-    const pad = (n: number) => String(n).padStart(5, '0')
-    const file = `model-${pad(i + 1)}-of-${pad(shards.length)}.safetensors`
-    let at = 0
-    const header = Object.fromEntries(
-      entries.map(([name, shape]) => {
-        weight_map[name] = file
-        const start = at
-        at += bytesOf(shape)
-        return [name, { dtype: 'BF16', shape, data_offsets: [start, at] }]
-      }),
-    )
-    const text = Buffer.from(JSON.stringify(header))
-    const length = Buffer.alloc(8)
-    length.writeBigUInt64LE(BigInt(text.length))
-    const out = await open(join(source, file), 'w')
-    await out.writeFile(Buffer.concat([length, text]))
-    for (const [name, shape] of entries) {
-      const piece = shape.length > 1 ? noise : name.endsWith('bias') ? zeros : ones
-      for (let left = bytesOf(shape); left > 0; left -= piece.length) await out.writeFile(piece.subarray(0, left))
-    }
-    await out.close()
-  }
-  writeFileSync(join(source, 'model.safetensors.index.json'), JSON.stringify({ metadata: {}, weight_map }))
-}
 
 /** Runs `sophia …args` and tells how long it took and its processes' peak of resident memory. */
 async function measured(name: string, args: string[]): Promise<void> {

@@ -96,11 +96,12 @@ test('a half checkpoint is trained in single precision, whatever its graphs comp
   await convert(await rounded('qwen2', 'float16', false), out, { compute: 'fp16' })
   for (const path of [out, await rounded('qwen2', 'bfloat16', false)]) {
     const folder = await openFolder(path)
-    const { parts, trained } = await openPolicy(folder, { trainVision: false })
+    const policy = await openPolicy(folder, { trainVision: false })
+    const { parts, trained } = policy
     assert.is(trained.length, folder.checkpoint!.tensors.size)
     const products = parts.model!.nodes.filter(({ op }) => op === 'MatMul')
     assert.ok(products.every(({ outputs }) => parts.model!.type(outputs[0]).dtype === 'float32'))
-    for (const [name, { dtype, data }] of await startingWeights(trained, folder)) {
+    for (const [name, { dtype, data }] of await startingWeights(policy)) {
       assert.is(dtype, 'float32')
       const stored = await loadTensor(folder.checkpoint!.tensors.get(name)!, folder.onnx, true)
       assert.equal(data, stored.data)

@@ -7,7 +7,7 @@ import type { Policy } from '../../src/train/policy.ts'
 import { tiny } from './tiny.ts'
 
 const test = suite('train: forecast')
-const policy: Policy = { ...tiny('text'), adapters: [], reading: {} }
+const policy: Policy = { ...tiny('text'), adapters: [], reading: {}, onnx: '', compute: 'float32', rebuilt: false }
 const at = (recompute: boolean, length: number) =>
   forecast(policy, recompute, length, { rows: 1, length, targets: length - 1, images: 1 })
 const sum = (kept: Map<string, number>) => [...kept.values()].reduce((a, b) => a + b, 0)

@@ -2,7 +2,8 @@
 
 import type { Tensor } from '../../src/graph/ir.ts'
 import type { HostTensor } from '../../src/graph/session.ts'
-import { buildGraphs } from '../../src/models/builders/index.ts'
+import { buildGraphs, type Compute } from '../../src/models/builders/index.ts'
+import { isHalf, narrow, widen } from '../../src/models/half.ts'
 import { stream } from '../../src/random.ts'
 import type { Parts } from '../../src/train/forward.ts'
 import type { Sequence } from '../../src/train/micro.ts'
@@ -37,13 +38,21 @@ const vision = {
   patch_size: 4,
 }
 
+const WHOLE = { compute: 'float32', stored: 'float32' } as const
+
 export interface Tiny {
   parts: Parts
   trained: Trained[]
   values: Map<string, HostTensor>
 }
 
-export function tiny(kind: 'text' | 'sees', seed = 1): Tiny {
+/** What the graphs compute in, and what weights are stored in. */
+interface Precision {
+  compute: Compute
+  stored: Compute
+}
+
+export function tiny(kind: 'text' | 'sees', seed = 1, { compute, stored }: Precision = WHOLE): Tiny {
   const draw = stream(seed, 'tiny')
   const made = new Map<string, Tensor>()
   const weights = (name: string, shape: number[]): Tensor => {
@@ -51,7 +60,8 @@ export function tiny(kind: 'text' | 'sees', seed = 1): Tiny {
       const one = name.includes('norm') && name.endsWith('weight') ? 1 : 0
       const length = shape.reduce((a, b) => a * b, 1)
       const data = Float32Array.from({ length }, () => one + (draw() - 0.5) * 0.5)
-      made.set(name, { dtype: 'float32', shape, data: new Uint8Array(data.buffer) })
+      const bytes = stored === 'float32' ? data : narrow(data, stored)
+      made.set(name, { dtype: stored, shape, data: new Uint8Array(bytes.buffer) })
     }
     return made.get(name)!
   }
@@ -59,17 +69,22 @@ export function tiny(kind: 'text' | 'sees', seed = 1): Tiny {
     kind === 'text'
       ? { ...text, model_type: 'qwen2' }
       : { model_type: 'llava', text_config: { ...text, model_type: 'qwen2' }, vision_config: vision, vision_feature_layer: -1, vision_feature_select_strategy: 'full' } // biome-ignore format: one thought
-  const parts = buildGraphs(config as never, weights) as Parts
+  const parts = buildGraphs(config as never, weights, compute) as Parts
   const trained = [...made].map(([name, start]) => ({ name, start, decays: decays(name, start.shape) }))
   return { parts, trained, values: valuesOf(trained) }
 }
+
+/** Values that a trainer may change. */
+export const copied = ({ values }: Pick<Tiny, 'values'>): Map<string, HostTensor> =>
+  new Map([...values].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]))
 
 export const valuesOf = (trained: Trained[]): Map<string, HostTensor> =>
   new Map(trained.map(({ name, start }) => [name, hostOf(start)]))
 
 const hostOf = (start: Tensor): HostTensor => {
-  const bytes = (start as { data: Uint8Array }).data.slice()
-  return { dtype: 'float32', shape: start.shape, data: new Float32Array(bytes.buffer) }
+  const { buffer } = (start as { data: Uint8Array }).data.slice()
+  const data = isHalf(start.dtype) ? widen(new Uint16Array(buffer), start.dtype) : new Float32Array(buffer)
+  return { dtype: 'float32', shape: start.shape, data }
 }
 
 export const ADAMW = { betas: [0.9, 0.95] as [number, number], epsilon: 1e-8, weightDecay: 0.05, clip: 1 }
@@ -83,8 +98,7 @@ export function openTiny(
   const inputs = [{ name: 'pixel_values', dtype: 'float32' as const, shape: ['images', ...PICTURE] }]
   const reading = sees ? { eyes: { inputs, token: PATCH, blank: pictureOf(() => 0) } } : {}
   const graph = buildStep(parts, trained, { ...options, reading })
-  const copied = [...values].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }] as const)
-  const start = state ?? freshState(trained, new Map(copied))
+  const start = state ?? freshState(trained, copied({ values }))
   return Trainer.open(graph, trained, start, { ...options, reading }, { threads: 1 })
 }
 

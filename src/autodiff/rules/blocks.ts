@@ -10,7 +10,7 @@ import { Graph } from '../../graph/ir.ts'
 import { prune } from '../../graph/prune.ts'
 import { BlockLoop, type Blocks, blocksOf, lower } from '../blocks.ts'
 import { exactly } from '../broadcast.ts'
-import type { Rule, Site } from './site.ts'
+import { filled, type Rule, type Site } from './site.ts'
 
 export const BLOCKS: Record<string, Rule> = {
   InBlocks: s => {
@@ -32,7 +32,7 @@ function atOnce(s: Site, { part, entries }: Blocks): (string | null)[] {
   const skip = new Graph(graph.fresh('skip'), graph)
   for (const value of wanted) {
     branch.output(branch.op('Identity', [made.get(value)!]))
-    skip.output(skip.op('ConstantOfShape', [skip.ints([0])]))
+    skip.output(filled(skip, skip.ints([0]), 0, branch.type(value).dtype))
   }
   prune(branch)
   lower(branch)

@@ -1,5 +1,6 @@
 /** Convolution (any number of spatial axes). Left out: auto_pad, and the weight gradient of grouped convolutions. */
 
+import { padded } from '../writer.ts'
 import { product } from './matmul.ts'
 import type { Rule, Site } from './site.ts'
 
@@ -29,7 +30,7 @@ function dataGradient(s: Site): string {
   const end = s.add(start, sizes(s.x[0]))
   // Where the stride left a rest, the last columns were never read.
   const short = s.op('Max', [s.sub(end, sizes(whole)), s.graph.ints(0)])
-  const filled = s.op('Pad', [whole, s.concat([s.graph.ints(axes.map(() => 0)), short], 0), '', spatial])
+  const filled = padded(s.graph, whole, s.concat([s.graph.ints(axes.map(() => 0)), short], 0), spatial)
   return s.op('Slice', [filled, start, end, spatial])
 }
 

@@ -1,14 +1,12 @@
 /** Operators that look up and that write at indices. The gradient of a look-up is added where it was looked up. */
 
+import { DTYPE_CODES, type DType } from '../../graph/ir.ts'
 import { exactly } from '../broadcast.ts'
-import type { Rule, Site } from './site.ts'
+import { filled, type Rule, type Site } from './site.ts'
 
 export const GATHER: Record<string, Rule> = {
   Gather: s => [gathered(s), null],
-  GatherElements: s => [
-    s.op('ScatterElements', [s.zeros(s.x[0]), s.x[1], s.g], { axis: s.int('axis', 0), reduction: 'add' }),
-    null,
-  ],
+  GatherElements: s => [scattered(s, s.dims(s.x[0]), s.x[1], s.g, s.int('axis', 0)), null],
   GatherND: s => {
     if (s.int('batch_dims', 0) !== 0) s.refuse('GatherND with batch_dims')
     return [scatteredND(s), null]
@@ -32,7 +30,16 @@ function gathered(s: Site): string {
   const g = s.reshape(s.g, around(s.graph.ints([-1]))) // (before, indices, after)
   const column = s.reshape(indices, [-1, ...shape.slice(axis + 1).map(() => 1)])
   const at = s.op('Expand', [column, s.op('Shape', [g])])
-  return s.op('ScatterElements', [s.zeros(data), at, g], { axis, reduction: 'add' })
+  return scattered(s, s.dims(data), at, g, axis)
+}
+
+/** Zeros of the sizes in `dims` to which `g` is added at `at`: in single precision, for many may meet at one place. */
+function scattered(s: Site, dims: string, at: string, g: string, axis: number): string {
+  const { dtype } = s.graph.type(g)
+  const half = dtype === 'float16' || dtype === 'bfloat16'
+  const to = (value: string, type: DType) => (half ? s.op('Cast', [value], { to: DTYPE_CODES[type] }) : value)
+  const zeros = filled(s.graph, dims, 0, half ? 'float32' : dtype)
+  return to(s.op('ScatterElements', [zeros, at, to(g, 'float32')], { axis, reduction: 'add' }), dtype)
 }
 
 /** What was overwritten has no gradient; what was added to keeps its own. */
@@ -60,8 +67,9 @@ function scatteredND(s: Site): string {
   const flat = s.sum(s.op('Mul', [fromFront, s.concat(strides, 0)]), [-1], 0)
   const matrix = s.concat([volume(sizes), graph.ints([-1])], 0)
   const table = s.reshape(s.zeros(data), matrix) // (indexed elements, rest)
-  const width = s.op('Gather', [s.op('Shape', [table]), graph.ints([1])])
+  const shape = s.op('Shape', [table])
+  const width = s.op('Gather', [shape, graph.ints([1])])
   const g = s.reshape(s.g, s.concat([graph.ints([-1]), width], 0)) // (indices, rest)
   const at = s.op('Expand', [s.reshape(flat, [-1, 1]), s.op('Shape', [g])])
-  return s.reshape(s.op('ScatterElements', [table, at, g], { axis: 0, reduction: 'add' }), s.dims(data))
+  return s.reshape(scattered(s, shape, at, g, 0), s.dims(data))
 }

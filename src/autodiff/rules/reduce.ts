@@ -25,11 +25,10 @@ const expanded = (s: Site, value: string) => s.op('Expand', [value, s.dims(s.x[0
 
 /** How many elements went into one. */
 function count(s: Site): string {
-  const size = (value: string) => s.op('CastLike', [s.op('Size', [value]), s.y])
   const [shape, axes] = [s.graph.shape(s.x[0]), s.list('axes') ?? s.numbers(s.x[1])]
   const gone = shape && axes?.map(axis => shape.at(axis)!)
   if (gone?.every(dim => typeof dim === 'number')) return s.scalar(gone.reduce((a, b) => a * b, 1))
-  return s.div(size(s.x[0]), size(s.y))
+  return s.op('CastLike', [s.div(s.op('Size', [s.x[0]]), s.op('Size', [s.y])), s.y]) // halves cannot hold all sizes
 }
 
 /** Equal extremes share the gradient equally. */

@@ -1,5 +1,6 @@
 /** Operators that move, cut or repeat elements. */
 
+import { padded } from '../writer.ts'
 import { product, swapsLastTwo } from './matmul.ts'
 import type { Rule, Site } from './site.ts'
 
@@ -74,7 +75,7 @@ function unsliced(s: Site): string {
   const known = s.numbers(starts)
   const before = known?.every(start => start >= 0) ? starts : clampedStarts(s, starts, sizes)
   const after = s.sub(s.sub(sizes, before), s.dims(y, axes))
-  return s.op('Pad', [s.g, s.concat([before, after], 0), '', graph.ints(axes)])
+  return padded(graph, s.g, s.concat([before, after], 0), graph.ints(axes))
 }
 
 function clampedStarts(s: Site, starts: string, sizes: string): string {
