@@ -16,7 +16,7 @@ import { BLOCK, quantizeRows } from '../../src/models/quantize.ts'
 import { loadTensor, openCheckpoint, readSafetensors, tensorBytes, tensorOf, writeSafetensors } from '../../src/models/safetensors.ts' // biome-ignore format: one line
 import { runInSegments, segments } from '../../src/models/segments.ts'
 import { stream } from '../../src/random.ts'
-import { apart, golden, goldenPath, Runner, scratch } from './tiny.ts'
+import { apart, complaint, golden, goldenPath, Runner, scratch } from './tiny.ts'
 
 const test = suite('models: convert')
 const dir = scratch()
@@ -38,16 +38,6 @@ async function converted(name: string, as: string, options: ConvertOptions = {})
   assert.ok(differences.every(({ run, finite }) => run && finite))
   if (!options.dtype && !options.compute) assert.ok(differences.every(({ relative }) => relative === 0))
   return out
-}
-
-async function complaint(work: () => Promise<unknown>): Promise<string> {
-  try {
-    await work()
-  } catch (error) {
-    assert.is((error as Error).name, 'UserError', String((error as Error).stack))
-    return (error as Error).message
-  }
-  throw new Error('expected a UserError')
 }
 
 for (const name of ALL) {

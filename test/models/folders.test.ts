@@ -12,22 +12,11 @@ import { createFolder } from '../../src/models/create.ts'
 import { openFolder } from '../../src/models/folder.ts'
 import { loadTensor, openCheckpoint, tensorBytes } from '../../src/models/safetensors.ts'
 import { saveFolder } from '../../src/models/save.ts'
-import { apart, golden, goldenPath, Runner, scratch } from './tiny.ts'
+import { apart, complaint, golden, goldenPath, Runner, scratch } from './tiny.ts'
 
 const test = suite('models: folders')
 const dir = scratch()
 const configOf = (name: string) => JSON.parse(readFileSync(join(goldenPath(name), 'config.json'), 'utf8')) as Config
-
-/** Message of the UserError that `work` ends in. */
-async function complaint(work: () => Promise<unknown>): Promise<string> {
-  try {
-    await work()
-  } catch (error) {
-    assert.is((error as Error).name, 'UserError', String((error as Error).stack))
-    return (error as Error).message
-  }
-  throw new Error('expected a UserError')
-}
 
 for (const name of ['qwen2', 'llava']) {
   test(`${name}: a new folder has the tensors that Hugging Face's has, stored once`, async () => {

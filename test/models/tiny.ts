@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import * as assert from 'uvu/assert'
 import { type HostTensor, openSession, type Session } from '../../src/graph/session.ts'
 import type { Message } from '../../src/models/chat.ts'
 import type { ModelFolder } from '../../src/models/folder.ts'
@@ -35,6 +36,17 @@ export async function golden(name: string) {
   })
   const picture = (file: string) => readFile(join(path, file))
   return { path, cases, tensor, inputs, picture, names: [...tensors.keys()] }
+}
+
+/** Message of the UserError that `work` ends in. */
+export async function complaint(work: () => Promise<unknown>): Promise<string> {
+  try {
+    await work()
+  } catch (error) {
+    assert.is((error as Error).name, 'UserError', String((error as Error).stack))
+    return (error as Error).message
+  }
+  throw new Error('expected a UserError')
 }
 
 /** A folder for one test file, removed when the process ends. */

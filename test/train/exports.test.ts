@@ -16,7 +16,7 @@ import type { StepLine } from '../../src/train/log.ts'
 import { openPolicy } from '../../src/train/policy.ts'
 import { type TrainOptions, train } from '../../src/train/train.ts'
 import { answers, laid } from '../models/exports.ts'
-import { goldenPath } from '../models/tiny.ts'
+import { complaint, goldenPath } from '../models/tiny.ts'
 
 const test = suite('train: exports')
 const dir = mkdtempSync(join(tmpdir(), 'sophia-exports-'))
@@ -141,15 +141,5 @@ test('what cannot be trained is told from the graph alone', async () => {
     assert.match(message, /com\.microsoft\.Strange .*node \/model\/layers\.1\/mlp\/act_fn\/Sigmoid/)
   }
 })
-
-async function complaint(work: () => Promise<unknown>): Promise<string> {
-  try {
-    await work()
-  } catch (error) {
-    assert.is((error as Error).name, 'UserError', String((error as Error).stack))
-    return (error as Error).message
-  }
-  throw new Error('expected a UserError')
-}
 
 test.run()
