@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert'
 import { uniform } from '../../src/random.ts'
 import * as moods from '../generate/hostile.ts'
 import { type Hostile, hostile, type Mood, promptOf, says } from '../generate/hostile.ts'
-import { ended, shell, sophia, start, temporary } from './sophia.ts'
+import { ended, linesOf, rowsOf, shell, sophia, start, temporary } from './sophia.ts'
 
 const test = suite('base-url')
 const dir = temporary()
@@ -40,7 +40,7 @@ const captions = Array.from({ length: count }, (_, i) => ({
   answer: i,
   caption: { index: 0, text: `Picture ${i}.`, tokens: 2, finish: 'stop', logprob: -1 },
 }))
-writeFileSync(at('captions.jsonl'), captions.map(row => `${JSON.stringify(row)}\n`).join(''))
+writeFileSync(at('captions.jsonl'), linesOf(captions))
 writeFileSync(at('prompt.txt'), '{caption} {question}\n')
 const reason = (server: Hostile, ...args: string[]) => [
   ...['reason', '-q', at('captions.jsonl'), '--base-url', server.url, '--model', 'M', '--prompt', at('prompt.txt')],
@@ -54,7 +54,7 @@ const expected = captions.flatMap(({ id, question, caption }) => {
   const messages = [{ role: 'user', content: `${caption.text} ${question}` }]
   return [0, 1].map(i => [id, i, says({ messages, seed }, i)])
 })
-const told = (text: string) => rowsOf(text).map(({ id, trajectory }) => [id, trajectory?.index, trajectory?.text])
+const told = (text: string) => rowsOf<Made>(text).map(({ id, trajectory }) => [id, trajectory?.index, trajectory?.text])
 
 test('every row once and in order, whatever the server does; no key anywhere', async () => {
   const worst: Mood[] = [
@@ -73,7 +73,7 @@ test('every row once and in order, whatever the server does; no key anywhere', a
   assert.is(stderr, '')
   assert.is(code, 0)
   assert.equal(told(stdout), expected)
-  const [{ trajectory }] = rowsOf(stdout)
+  const [{ trajectory }] = rowsOf<Made>(stdout)
   assert.equal(Object.keys(trajectory!), ['index', 'text', 'tokens', 'finish', 'model'])
   assert.is(trajectory!.model, 'M')
   assert.is(server.headers[0].authorization, `Bearer ${secret}`)
@@ -89,7 +89,7 @@ test('rows that fail carry a retryable error, and --retry-errors heals them', as
   const failing = ['-o', at('failed.jsonl'), '--tries', '2']
   const first = await sophia(reason(server, ...failing), '', env)
   assert.is(first.code, 3)
-  const rows = rowsOf(readFileSync(at('failed.jsonl'), 'utf8'))
+  const rows = rowsOf<Made>(readFileSync(at('failed.jsonl'), 'utf8'))
   assert.equal(
     [...new Set(rows.map(({ id }) => id))],
     captions.map(({ id }) => id),
@@ -118,7 +118,7 @@ test('kill -9 in the middle, --resume: the same bytes, and little is asked twice
     await new Promise(done => setTimeout(done, 10))
   child.kill('SIGKILL')
   assert.is((await end).signal, 'SIGKILL')
-  const there = rowsOf(readFileSync(part, 'utf8').replace(/[^\n]*$/, '')).length
+  const there = rowsOf<Made>(readFileSync(part, 'utf8').replace(/[^\n]*$/, '')).length
   assert.ok(there > 0 && there < expected.length, `${there} rows`)
   const before = server.asked.length
   const { code } = await sophia(reason(server, '-o', at('cut.jsonl'), '--resume'), '', env)
@@ -137,11 +137,11 @@ test('SIGINT and a reader that leaves end it at once, requests and all', async (
   assert.is((await end).code, 130)
   await new Promise(done => setTimeout(done, 100))
   assert.is(server.open, 0)
-  assert.ok(rowsOf(readFileSync(at('int.jsonl.part'), 'utf8')).length <= 4)
+  assert.ok(rowsOf<Made>(readFileSync(at('int.jsonl.part'), 'utf8')).length <= 4)
   const leaving = await serve(i => (i < 3 ? moods.well : moods.drip(20)))
   const args = reason(leaving, '--timeout', '60').map(arg => `'${arg}'`)
   const { stdout, seconds } = await shell(`$SOPHIA ${args.join(' ')} | head -1`, dir)
-  assert.is(rowsOf(stdout).length, 1)
+  assert.is(rowsOf<Made>(stdout).length, 1)
   assert.ok(seconds < 20)
 })
 
@@ -150,7 +150,7 @@ test('pictures: caption, with log-probabilities that the server does not tell', 
   const flags = ['--base-url', server.url, '--model', 'M', '--captions', '3', '--limit', '2', '-q', ...quick()]
   const { code, stdout } = await sophia(['caption', 'fixtures/world/test.parquet', ...flags])
   assert.is(code, 0)
-  const rows = rowsOf(stdout)
+  const rows = rowsOf<Made>(stdout)
   assert.equal(
     rows.map(({ caption }) => caption?.index),
     [0, 1, 2, 0, 1, 2],
@@ -172,7 +172,7 @@ test('eval, and no key in its result', async () => {
     env,
   )
   assert.is(code, 0)
-  assert.is(rowsOf(readFileSync(at('responses.jsonl'), 'utf8')).length, 3)
+  assert.is(rowsOf<Made>(readFileSync(at('responses.jsonl'), 'utf8')).length, 3)
   const written = stderr + readFileSync(at('responses.jsonl'), 'utf8') + readFileSync(at('result.json'), 'utf8')
   assert.not.match(written, new RegExp(secret))
   assert.is(JSON.parse(readFileSync(at('result.json'), 'utf8')).sophia.n, 3)
@@ -198,10 +198,3 @@ test('wrong usage and a server that does not let us in say what to do', async ()
 })
 
 test.run()
-
-function rowsOf(text: string): Made[] {
-  return text
-    .split('\n')
-    .filter(Boolean)
-    .map(line => JSON.parse(line))
-}

@@ -5,7 +5,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Row } from '../../src/io/row.ts'
 import type { Response } from '../../src/sophia/score.ts'
-import { sophia, temporary } from './sophia.ts'
+import { linesOf, rowsOf, sophia, temporary } from './sophia.ts'
 
 const test = suite('eval on benchmarks')
 const dir = temporary()
@@ -26,7 +26,7 @@ test('the tiny policy is asked and judged as the benchmark does it', async () =>
   const { code, stderr, stdout } = await sophia([...benchmark, ...model, ...summary])
   assert.is(stderr, '')
   assert.is(code, 0)
-  const rows = parse(stdout)
+  const rows = rowsOf(stdout)
   assert.equal(
     rows.map(row => row.id),
     ['1', '2'],
@@ -55,7 +55,7 @@ test('saved answers meet their problems by id; no model runs', async () => {
   assert.match(stderr, /1 problem has no answer here \(1 row carries an error\)/)
   assert.match(stderr, /judged by mathvision\n/)
   assert.not.match(stderr, /^tokens/m)
-  const [right, stranger] = parse(stdout)
+  const [right, stranger] = rowsOf(stdout)
   const { verdict, model } = right.response as Response
   assert.is(verdict.reward, 1)
   assert.is(model, 'someone')
@@ -64,12 +64,12 @@ test('saved answers meet their problems by id; no model runs', async () => {
   const { sophia: result } = JSON.parse(readFileSync(at('saved.json'), 'utf8'))
   assert.equal([result.accuracy, result.n, result.errors, result.unanswered], [50, 2, 1, 1])
   assert.equal([result.answered.accuracy, result.answered.n], [100, 1])
-  const [sample, ...more] = parse(readFileSync(at('saved.jsonl'), 'utf8'))
+  const [sample, ...more] = rowsOf(readFileSync(at('saved.jsonl'), 'utf8'))
   assert.equal(more, [])
   assert.equal([sample.doc_id, sample.target, sample.acc, sample.model], [0, '11/25', 1, 'someone'])
   assert.equal(sample.resps, [['\\boxed{\\frac{7}{16}}']])
   const strict = await sophia([...benchmark, ...args, '--judge', 'strict', '-q'])
-  assert.is((parse(strict.stdout)[0].response as Response).verdict.reward, 0)
+  assert.is((rowsOf(strict.stdout)[0].response as Response).verdict.reward, 0)
 })
 
 test('rows that are whole need no benchmark; --key says where the answer is', async () => {
@@ -79,10 +79,10 @@ test('rows that are whole need no benchmark; --key says where the answer is', as
     { id: 'b', question: '1+2?', answer: '3', said: 'It is \\boxed{3}.' },
     { id: 'c', question: '1+3?', answer: '4' },
   ]
-  const text = rows.map(row => `${JSON.stringify(row)}\n`).join('')
+  const text = linesOf(rows)
   const { code, stdout } = await sophia(['eval', '--responses', '-', '--key', 'said', '-q'], text)
   assert.is(code, 3)
-  const [cut, right, none] = parse(stdout)
+  const [cut, right, none] = rowsOf(stdout)
   assert.is((cut.response as Response).verdict.reason, 'truncated')
   assert.is((right.response as Response).verdict.reward, 1)
   assert.is(right.said, 'It is \\boxed{3}.')
@@ -115,12 +115,5 @@ test('wrong usage says what to do', async () => {
 test.run()
 
 function put(name: string, rows: Row[]): void {
-  writeFileSync(at(name), rows.map(row => `${JSON.stringify(row)}\n`).join(''))
-}
-
-function parse(text: string): Row[] {
-  return text
-    .trim()
-    .split('\n')
-    .map(line => JSON.parse(line))
+  writeFileSync(at(name), linesOf(rows))
 }

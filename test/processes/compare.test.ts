@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Row } from '../../src/io/row.ts'
-import { shell, sophia, temporary } from './sophia.ts'
+import { linesOf, rowsOf, shell, sophia, temporary } from './sophia.ts'
 
 const test = suite('eval compare')
 const dir = temporary()
@@ -36,7 +36,7 @@ test('pairs by id, whatever the order; flips are rows, the table is for people',
     at('s.json'),
   ])
   assert.is(code, 0, stderr)
-  const flips = parse(stdout)
+  const flips = rowsOf(stdout)
   assert.equal(
     flips.map(flip => `${flip.id} ${flip.flip}`),
     ids.slice(0, 25).map((id, i) => `${id} ${i < 10 ? 'lost' : 'gained'}`),
@@ -87,7 +87,7 @@ test('several samples: means of the problems, no McNemar; groups are drawn toget
   // two clusters: (0.25, 2 problems) and (0, 1): the bootstrap's means are 0, 1/12 and 1/8
   assert.equal(s.ci95, [0, 12.5])
   assert.match(stderr, /for one response a problem/)
-  assert.equal(parse(stdout)[0].to, {
+  assert.equal(rowsOf(stdout)[0].to, {
     right: 2,
     of: 4,
     answers: ['1', '1', '0', '0'],
@@ -146,12 +146,5 @@ test('| head -1 ends at once with 0; both helps are there', async () => {
 test.run()
 
 function put(name: string, rows: Row[]): void {
-  writeFileSync(at(name), rows.map(row => `${JSON.stringify(row)}\n`).join(''))
-}
-
-function parse(text: string): Row[] {
-  return text
-    .trim()
-    .split('\n')
-    .map(line => JSON.parse(line))
+  writeFileSync(at(name), linesOf(rows))
 }

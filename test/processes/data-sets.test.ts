@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Row, Verdict } from '../../src/sophia/rows.ts'
-import { sophia, temporary } from './sophia.ts'
+import type { Verdict } from '../../src/sophia/rows.ts'
+import { rowsOf, sophia, temporary } from './sophia.ts'
 
 const test = suite('eval on data sets')
 const dir = temporary()
@@ -23,7 +23,7 @@ async function verdicts(
   writeFileSync(file, rows.join(''))
   const { code, stdout, stderr } = await sophia(['eval', '--benchmark', benchmark, '--data', data, '--responses', file])
   assert.is(code, 0, stderr)
-  return new Map(parse(stdout).map(row => [String(row.id), (row.response as { verdict: Verdict }).verdict]))
+  return new Map(rowsOf(stdout).map(row => [String(row.id), (row.response as { verdict: Verdict }).verdict]))
 }
 
 const rewards = (held: Map<string, Verdict>) => Object.fromEntries([...held].map(([id, { reward }]) => [id, reward]))
@@ -92,7 +92,7 @@ test('the tiny policy answers; without --data the Hub is asked', async () => {
   const first = await sophia(tiny, '', env)
   assert.is(first.code, 0, first.stderr)
   assert.match(first.stderr, /fetching DynaMath\/DynaMath_Sample: 2 files/)
-  const rows = parse(first.stdout)
+  const rows = rowsOf(first.stdout)
   assert.equal(
     rows.map(({ id, group, variant }) => [id, group, variant]),
     [
@@ -114,10 +114,3 @@ test('the tiny policy answers; without --data the Hub is asked', async () => {
 })
 
 test.run()
-
-function parse(text: string): Row[] {
-  return text
-    .trim()
-    .split('\n')
-    .map(line => JSON.parse(line))
-}

@@ -5,7 +5,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Row } from '../../src/io/row.ts'
 import type { Response } from '../../src/sophia/score.ts'
-import { sophia, temporary } from './sophia.ts'
+import { rowsOf, sophia, temporary } from './sophia.ts'
 
 const test = suite('eval on exams')
 const dir = temporary()
@@ -72,7 +72,7 @@ for (const [name, said] of Object.entries(SAID))
       '-q',
     ])
     assert.equal(
-      parse(stdout).map(row => [row.id, (row.error as Row)?.code ?? (row.response as Response).verdict.reason]),
+      rowsOf(stdout).map(row => [row.id, (row.error as Row)?.code ?? (row.response as Response).verdict.reason]),
       said.map(([id, , expected]) => [id, expected]),
     )
   })
@@ -89,7 +89,7 @@ for (const name of Object.keys(SAID))
       ...model,
     ])
     assert.is(code, 0, stderr)
-    const rows = parse(stdout)
+    const rows = rowsOf(stdout)
     assert.is(rows.length, 2)
     for (const row of rows) {
       assert.ok((row.response as Response).tokens > 0)
@@ -109,17 +109,10 @@ test('a picture that is not there is an error of its row, and nothing is asked w
   const model = ['--model', 'fixtures/policy', '--device', 'cpu', '--max-tokens', '8', '-q']
   const { code, stdout } = await sophia(['eval', '--benchmark', 'mathverse', '--data', dir, ...model])
   assert.is(code, 3)
-  const [{ error, response }] = parse(stdout)
+  const [{ error, response }] = rowsOf(stdout)
   assert.is(response, undefined)
   assert.is((error as Row).code, 'image')
   assert.match(String((error as Row).message), /no file .*images\/none\.png/)
 })
 
 test.run()
-
-function parse(text: string): Row[] {
-  return text
-    .trim()
-    .split('\n')
-    .map(line => JSON.parse(line))
-}

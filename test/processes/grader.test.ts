@@ -7,7 +7,7 @@ import type { Row, Verdict } from '../../src/sophia/rows.ts'
 import type { Response } from '../../src/sophia/score.ts'
 import * as moods from '../generate/hostile.ts'
 import { event, type Hostile, hostile, type Mood, promptOf } from '../generate/hostile.ts'
-import { ended, sophia, start, temporary } from './sophia.ts'
+import { ended, linesOf, rowsOf, sophia, start, temporary } from './sophia.ts'
 
 const test = suite('grader')
 const dir = temporary()
@@ -48,7 +48,7 @@ const answers = Array.from({ length: count }, (_, i) => ({
   answer: String(i),
   response: `<think>perhaps 1000</think>I say perhaps ${i % 3 ? i : 777}. See page 5000`,
 }))
-writeFileSync(at('answers.jsonl'), answers.map(row => `${JSON.stringify(row)}\n`).join(''))
+writeFileSync(at('answers.jsonl'), linesOf(answers))
 const graders = ({ url }: Hostile) => [
   ...['--extract-url', url, '--extract-model', 'E', '--extract-key-env', 'GRADER_KEY'],
   ...['--judge-url', url, '--judge-model', 'J', '--judge-key-env', 'GRADER_KEY', ...quick],
@@ -180,11 +180,4 @@ function saying(text: string): Mood {
     void response
       .writeHead(200)
       .end(event({ choices: [{ index: 0, delta: { content: text }, finish_reason: 'stop' }] }))
-}
-
-function rowsOf(text: string): Row[] {
-  return text
-    .split('\n')
-    .filter(Boolean)
-    .map(line => JSON.parse(line))
 }

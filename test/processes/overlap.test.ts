@@ -3,20 +3,15 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { root, sophia, temporary } from './sophia.ts'
+import { linesOf, root, rowsOf, sophia, temporary } from './sophia.ts'
 
 const test = suite('check overlap')
 const dir = temporary()
 const at = (name: string, rows?: object[]) => {
   const path = join(dir, name)
-  if (rows) writeFileSync(path, rows.map(row => `${JSON.stringify(row)}\n`).join(''))
+  if (rows) writeFileSync(path, linesOf(rows))
   return path
 }
-const parse = (text: string) =>
-  text
-    .split('\n')
-    .filter(line => line)
-    .map(line => JSON.parse(line))
 const run = (...args: string[]) =>
   sophia(['check', 'overlap', ...args], '', { HF_HUB_OFFLINE: '1', SOPHIA_CACHE: '/nonexistent' })
 
@@ -41,7 +36,7 @@ test('rows get their key, the others stay; the summary counts by kind', async ()
   const { code, stdout, stderr } = await run(train, `mathvision=${mathvision}`, `olympiadbench=${olympiad}`)
   assert.is(code, 0, stderr)
   assert.match(stderr, /3 of 4 rows overlap: 1 exact, 1 by n-grams, 1 by a picture alone\n$/)
-  const rows = parse(stdout)
+  const rows = rowsOf(stdout)
   assert.equal(rows[0], {
     id: 'a',
     question: `${bees}\nA. 16\nB. 17`,
@@ -60,10 +55,10 @@ test('--only, standard input, a file of rows as the benchmark', async () => {
       sophia(['check', 'overlap', '-', benchmark, '--only', only, '--by', 'text'], readFileSync(train, 'utf8')),
     ),
   )
-  const ids = (text: string) => parse(text).map(row => row.id)
+  const ids = (text: string) => rowsOf(text).map(row => row.id)
   assert.equal([ids(clean.stdout), ids(overlapping.stdout)], [['b', 'c', 'd'], ['a']])
   assert.match(clean.stderr, /1 of 4 rows overlap/)
-  assert.equal(parse(overlapping.stdout)[0].overlap.benchmark, benchmark)
+  assert.equal(rowsOf<{ overlap: { benchmark: string } }>(overlapping.stdout)[0].overlap.benchmark, benchmark)
 })
 
 const text = (i: number) =>
@@ -133,7 +128,7 @@ test('what goes wrong is told', async () => {
   ])
   assert.is(row.code, 3)
   assert.match(row.stderr, /1 of 2 rows overlap: 1 exact, .*; 1 not checked\n$/)
-  assert.is(parse(row.stdout)[0].error.stage, 'check overlap')
+  assert.is(rowsOf<{ error: { stage: string } }>(row.stdout)[0].error.stage, 'check overlap')
   const said: [number, RegExp][] = [
     [1, /unreadable\.jsonl, id 1: image: no file .* --by text/],
     [1, /HF_HUB_OFFLINE is set\. mathvision=PATH reads files that you have\. Download MathVision/],

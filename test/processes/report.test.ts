@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { read, tags } from '../sophia/report/page.ts'
-import { sophia, temporary } from './sophia.ts'
+import { linesOf, sophia, temporary } from './sophia.ts'
 
 const test = suite('eval report')
 const dir = temporary()
@@ -13,7 +13,7 @@ const saved = [
   { id: 'a', question: '1+1?', answer: '2', subject: 'sums', response: '<think>One</think>\\boxed{2}' },
   { id: 'b', question: '1+2?', answer: '3', subject: 'more sums', response: '\\boxed{4}' },
 ]
-const raw = saved.map(row => `${JSON.stringify(row)}\n`).join('')
+const raw = linesOf(saved)
 
 test('what the tiny policy answered, with its pictures', async () => {
   const model = ['--model', 'fixtures/policy', '--device', 'cpu', '--max-tokens', '16', '--limit', '3', '-q']

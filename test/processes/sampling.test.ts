@@ -8,7 +8,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Row } from '../../src/io/row.ts'
 import type { Response } from '../../src/sophia/score.ts'
-import { ended, shell, sophia, start, temporary } from './sophia.ts'
+import { ended, linesOf, rowsOf, shell, sophia, start, temporary } from './sophia.ts'
 
 const test = suite('sampling')
 const dir = temporary()
@@ -22,7 +22,7 @@ const problems: Row[] = Array.from({ length: count }, (_, i) => ({
   answer: i,
 }))
 problems[5].images = ['none.png']
-writeFileSync(at('problems.jsonl'), problems.map(row => `${JSON.stringify(row)}\n`).join(''))
+writeFileSync(at('problems.jsonl'), linesOf(problems))
 cpSync(`${models}/llava`, at('llava'), { recursive: true })
 writeFileSync(at('llava/prompts.json'), '{"answer": "{question}", "system": ""}') // ours are longer than its context
 writeFileSync(at('see.txt'), 'Look.\n')
@@ -148,7 +148,7 @@ test('shards and batch sizes do not change the draws', async () => {
   const shards = await Promise.all(
     ['1/2', '2/2'].map(shard => sophia(['caption', input.caption, '--shard', shard, ...flags.caption])),
   )
-  const rows = shards.flatMap(({ stdout }) => parse(stdout))
+  const rows = shards.flatMap(({ stdout }) => rowsOf(stdout))
   const key = (row: Row) => `${row.id} ${(row.caption as { index: number } | undefined)?.index}`
   const text = (row: Row) => (row.caption as { text: string } | undefined)?.text
   const whole = new Map(read('caption.jsonl').map(row => [key(row), text(row)]))
@@ -178,12 +178,5 @@ test('a model that is not there is told before anything is written', async () =>
 test.run()
 
 function read(name: string): Row[] {
-  return parse(readFileSync(at(name), 'utf8'))
-}
-
-function parse(text: string): Row[] {
-  return text
-    .trim()
-    .split('\n')
-    .map(line => JSON.parse(line))
+  return rowsOf(readFileSync(at(name), 'utf8'))
 }

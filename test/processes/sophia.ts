@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Row } from '../../src/io/row.ts'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 export const bin = join(root, 'bin', 'run.js')
@@ -58,6 +59,17 @@ export function ended(child: ChildProcess): Promise<Ended> {
     ),
   )
 }
+
+/** The rows of a JSONL text, of which there is one at least. */
+export function rowsOf<T = Row>(text: string): T[] {
+  return text
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line))
+}
+
+/** Rows as JSONL. */
+export const linesOf = (rows: unknown[]) => rows.map(row => `${JSON.stringify(row)}\n`).join('')
 
 /** The text of a JSONL file of trajectories: problems p0, p1, … with `captions` × `trajectories` rows each. */
 export function thoughts(problems: number, captions = 4, trajectories = 4): string {

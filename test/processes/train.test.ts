@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ended, shell, sophia, start, temporary } from './sophia.ts'
+import { ended, linesOf, shell, sophia, start, temporary } from './sophia.ts'
 
 const test = suite('train')
 const dir = temporary()
@@ -19,7 +19,7 @@ const rows = Array.from({ length: 60 }, (_, i) => ({
   ...(i % 6 === 5 ? { error: { stage: 'reason', code: 'x', message: 'x', retryable: false } } : {}),
   credit: { caption: 1, reward: i % 6 === 4 ? 0 : 1 },
 }))
-writeFileSync(at('rows.jsonl'), rows.map(row => `${JSON.stringify(row)}\n`).join(''))
+writeFileSync(at('rows.jsonl'), linesOf(rows))
 const flags = (name: string) => [
   ...['train', at('rows.jsonl'), '--model', model, '--images', model, '-o', at(name), '--log', at(`${name}.log`)],
   ...['--batch-size', '4', '--epochs', '4', '--lr', '1e-3', '--save-every', '3', '--device', 'cpu', '--threads', '1'],
