@@ -9,7 +9,7 @@
 
 import { multiply } from '../graph/dims.ts'
 import { inline } from '../graph/inline.ts'
-import { type Dim, DTYPE_CODES, type DType, float, Graph, type Node, sizeOf } from '../graph/ir.ts'
+import { type Dim, DTYPE_CODES, type DType, float, Graph, isFloatType, type Node, sizeOf } from '../graph/ir.ts'
 import { prune, reads } from '../graph/prune.ts'
 import { added } from './added.ts'
 import { swapsLastTwo } from './rules/matmul.ts'
@@ -88,7 +88,7 @@ export function entriesOf(graph: Graph, nodes: Node[]): string[] {
   const read = new Set(nodes.flatMap(node => node.inputs))
   const isConstant = (value: string) => {
     const tensor = graph.initializer(value)
-    return tensor && (!/^b?float/.test(tensor.dtype) || sizeOf(tensor.shape) === 1)
+    return tensor && (!isFloatType(tensor.dtype) || sizeOf(tensor.shape) === 1)
   }
   return [...read].filter(value => value && !made.has(value) && !isConstant(value))
 }

@@ -5,7 +5,7 @@
  */
 
 import { UserError } from '../errors.ts'
-import type { Graph, Node } from '../graph/ir.ts'
+import { type Graph, isFloatType, type Node } from '../graph/ir.ts'
 import { order } from '../graph/order.ts'
 import { reads } from '../graph/prune.ts'
 import { exactly, unbroadcast } from './broadcast.ts'
@@ -124,7 +124,7 @@ function ones(graph: Graph, loss: string): string {
   return exactly(graph, filled(graph, graph.op('Shape', [loss]), 1, dtype), loss)
 }
 
-const isFloat = (graph: Graph, value: string) => /^b?float/.test(graph.type(value).dtype)
+const isFloat = (graph: Graph, value: string) => isFloatType(graph.type(value).dtype)
 
 /** A look-up of producers that keeps up with the nodes being appended. */
 function producers(graph: Graph): (value: string) => Node | undefined {

@@ -92,6 +92,8 @@ const BYTES: Partial<Record<DType, number>> = {
   uint4: 0.5, int4: 0.5,
 } // biome-ignore format: a table
 
+/** float32, float16, bfloat16, float64 */
+export const isFloatType = (dtype: DType) => /^b?float/.test(dtype)
 export const bytesOf = (dtype: DType) => BYTES[dtype] ?? 0
 export const sizeOf = (shape: number[]) => shape.reduce((a, b) => a * b, 1)
 

@@ -8,11 +8,13 @@
 import { blocksNode, entriesOf, outline } from '../autodiff/blocks.ts'
 import { cutPoints } from '../autodiff/recompute.ts'
 import { between } from '../autodiff/reverse.ts'
-import { Graph, type Node } from '../graph/ir.ts'
+import { copyOf } from '../graph/copy.ts'
+import type { Graph, Node } from '../graph/ir.ts'
 import { prune, reads } from '../graph/prune.ts'
 
 /** Floats of a block's logits. */
 const BLOCK = 1 << 24
+const PICKS = 'learnt_positions'
 /** Rows that a product should have at least. */
 const FEWEST = 32
 
@@ -25,30 +27,27 @@ export function learntLogits(decoder: Graph): Graph {
   const output = decoder.outputs.includes('logits') ? 'logits' : decoder.outputs[0]
   const source = embedded(decoder)
   const place = source === undefined ? undefined : lastPlace(decoder, source, output)
-  const result = new Graph(decoder.name)
-  for (const input of decoder.inputs) result.input(input, decoder.type(input).dtype, decoder.shape(input)!)
-  const picks = result.input('learnt_positions', 'int64', ['R'])
-  for (const [name, tensor] of decoder.initializers) result.weight(name, tensor)
-  for (const [name, integers] of decoder.known) result.known.set(name, integers)
-  const pick = (value: string, name?: string) => {
-    const width = Number(result.shape(value)!.at(-1))
-    return result.op('Gather', [result.op('Reshape', [value, result.ints([-1, width])]), picks], {}, name)
+  const pick = (g: Graph, value: string, name?: string) => {
+    const width = Number(g.shape(value)!.at(-1))
+    return g.op('Gather', [g.op('Reshape', [value, g.ints([-1, width])]), PICKS], {}, name)
   }
   const names = new Map<string, string>()
   const last = new Set(place?.nodes)
-  for (const node of decoder.nodes) {
+  const result = copyOf(decoder, (g, node) => {
+    if (!g.has(PICKS)) g.input(PICKS, 'int64', ['R'])
     if (!last.has(node)) {
-      result.add(node)
-      if (place && node.outputs.includes(place.value)) names.set(place.value, pick(place.value, 'hidden'))
-      continue
+      g.add(node)
+      if (place && node.outputs.includes(place.value)) names.set(place.value, pick(g, place.value, 'hidden'))
+      return
     }
     const inputs = node.inputs.map(input => names.get(input) ?? input)
     // Rows stay rows: what only turned (B·T, V) into (B, T, V) has nothing to do any more.
     if (node.op === 'Reshape') names.set(node.outputs[0], inputs[0])
-    else result.add({ ...node, inputs })
-  }
+    else g.add({ ...node, inputs })
+  })
+  result.outputs = []
   const logits = names.get(output) ?? output
-  result.output(place ? logits : pick(logits))
+  result.output(place ? logits : pick(result, logits))
   if (place) result.output(names.get(place.value)!)
   prune(result)
   return result

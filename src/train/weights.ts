@@ -4,7 +4,7 @@
  * and what is quantized are none.
  */
 
-import type { Graph, Node, Tensor } from '../graph/ir.ts'
+import { type Graph, isFloatType, type Node, type Tensor } from '../graph/ir.ts'
 import { moduleOf, stored } from '../models/products.ts'
 
 /** Names that checkpoints give to weights; the lone ones are of vision towers, and what ends a row of a picture. */
@@ -17,11 +17,11 @@ export function trainable(graph: Graph, wanted: (name: string) => boolean = () =
   const take = (value: string | undefined, node: Node, fits: (shape: number[]) => boolean) => {
     const { weight } = stored(value ?? '', makers)
     const tensor = graph.initializers.get(weight)
-    if (!tensor || !isFloat(tensor) || !fits(tensor.shape)) return
+    if (!tensor || !isFloatType(tensor.dtype) || !fits(tensor.shape)) return
     if (wanted(weight) || wanted(moduleOf(node) ?? node.name)) found.set(weight, tensor)
   }
   for (const [name, tensor] of graph.initializers) {
-    if (WEIGHT.test(name) && isFloat(tensor) && wanted(name)) found.set(name, tensor)
+    if (WEIGHT.test(name) && isFloatType(tensor.dtype) && wanted(name)) found.set(name, tensor)
   }
   for (const node of graph.nodes) {
     const places = Object.entries(WEIGHTS[node.op]?.(graph, node) ?? {})
@@ -30,7 +30,6 @@ export function trainable(graph: Graph, wanted: (name: string) => boolean = () =
   return new Map([...graph.initializers].filter(([name]) => found.has(name)))
 }
 
-const isFloat = ({ dtype }: Tensor) => /^b?float/.test(dtype)
 const matrix = (shape: number[]) => shape.length === 2
 const vector = (shape: number[]) => shape.length === 1 && shape[0] > 1
 const any = () => true
