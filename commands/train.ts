@@ -126,6 +126,12 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
     const { args, flags } = await this.parse(Train)
     if (flags.lora && flags['train-vision'])
       throw new UserError('--lora trains adapters of the language model only: leave --train-vision out', 2)
+    const { handOver } = await import('../src/train/process.ts')
+    const code = flags['dry-run'] ? undefined : await handOver()
+    if (code !== undefined) {
+      process.exitCode = code
+      return
+    }
     const { runTrain } = await import('../src/sophia/train.ts')
     process.exitCode = await runTrain({
       input: args.input,

@@ -104,12 +104,12 @@ function parsed(text: string, broken: (why: string) => Error): Header & { __meta
   }
 }
 
-/** The bytes of a tensor, from memory or from its file in `folder`. */
-export async function tensorBytes(tensor: Tensor, folder: string): Promise<Uint8Array> {
+/** The bytes of a tensor, from memory or from its file in `folder`; `room`, where given, is what is read into. */
+export async function tensorBytes(tensor: Tensor, folder: string, room?: Uint8Array): Promise<Uint8Array> {
   if ('data' in tensor) return tensor.data
   const file = await open(join(folder, tensor.file))
   try {
-    const bytes = new Uint8Array(tensor.length)
+    const bytes = room?.subarray(0, tensor.length) ?? new Uint8Array(tensor.length)
     for (let at = 0; at < bytes.length; ) {
       const { bytesRead } = await file.read(bytes, at, Math.min(bytes.length - at, 1 << 30), tensor.offset + at)
       if (bytesRead === 0) throw new UserError(`${join(folder, tensor.file)}: ends too early. Fetch it again.`)
@@ -122,8 +122,14 @@ export async function tensorBytes(tensor: Tensor, folder: string): Promise<Uint8
 }
 
 /** A tensor's numbers. 16-bit floats come as their bits in a Uint16Array, except where `float32` asks for them whole. */
-export async function loadTensor(tensor: Tensor, folder: string, float32 = false): Promise<HostTensor> {
-  const host = hostTensor(tensor, await tensorBytes(tensor, folder))
+export async function loadTensor(
+  tensor: Tensor,
+  folder: string,
+  float32 = false,
+  room?: Uint8Array,
+): Promise<HostTensor> {
+  // biome-ignore format: one thought
+  const host = hostTensor(tensor, await tensorBytes(tensor, folder, room))
   if (!float32 || host.dtype === 'float32') return host
   if (!isHalf(host.dtype)) throw new Error(`${host.dtype} is not a float to widen`)
   return { ...host, dtype: 'float32', data: widen(host.data as Uint16Array, host.dtype) }

@@ -51,13 +51,14 @@ export async function runTrain(flags: TrainFlags): Promise<number> {
     say(`${output} is complete: nothing to resume`)
     return exit.done
   }
-  let stopped: NodeJS.Signals | undefined
-  const hear = (signal: NodeJS.Signals) => {
+  let stopped: 'SIGINT' | 'SIGTERM' | undefined
+  const hear = (signal: 'SIGINT' | 'SIGTERM') => {
     if (stopped) process.exit(exit.interrupted) // a second signal does not wait
     stopped = signal
     say('train: stopping after this step; once more ends at once')
   }
-  process.on('SIGINT', hear).on('SIGTERM', hear)
+  const { onStop } = await import('../train/process.ts')
+  const unhear = onStop(hear)
   try {
     const { openFolder } = await import('../models/folder.ts')
     const { resolveDevice, silenceDevice } = await import('../graph/session.ts')
@@ -79,7 +80,7 @@ export async function runTrain(flags: TrainFlags): Promise<number> {
     say(`sophia train: interrupted; ${output}.part holds what is done: go on with --resume`)
     return stopped === 'SIGTERM' ? 143 : exit.interrupted
   } finally {
-    process.removeListener('SIGINT', hear).removeListener('SIGTERM', hear)
+    unhear()
   }
 }
 

@@ -13,21 +13,46 @@ export interface AdamW {
   weightDecay: number
 }
 
-/** Scalars of one step, as names of float32 values in the graph. */
-export interface Pace {
-  lr: string
-  /** 1 − β₁ᵗ */
-  correction1: string
-  /** √(1 − β₂ᵗ) */
-  correction2: string
-  /** Weight decay: that of the settings, or 0. */
-  decay: string
+/** Scalars of one step of one tensor, put together so that a tensor is gone over as few times as may be. */
+export interface Pace<T = number> {
+  /** (1 − β₁)·f, where f is what the gradient is multiplied by. */
+  first: T
+  /** (1 − β₂)·f² */
+  second: T
+  /** ε·√(1 − β₂ᵗ) */
+  epsilon: T
+  /** lr·√(1 − β₂ᵗ) / (1 − β₁ᵗ) */
+  rate: T
+  /** 1 − lr·λ */
+  keep: T
 }
 
-/** The numbers that `Pace` names, for step `t` = 1, 2, … */
-export function corrections([beta1, beta2]: [number, number], t: number): { correction1: number; correction2: number } {
-  return { correction1: 1 - beta1 ** t, correction2: Math.sqrt(1 - beta2 ** t) }
+/**
+ * What step `t` = 1, 2, … takes.
+ *
+ * @param factor what the gradient is multiplied by before all else
+ * @param decay λ, the weight decay of this tensor
+ */
+export function paceOf(
+  { betas: [beta1, beta2], epsilon }: AdamW,
+  t: number,
+  lr: number,
+  factor: number,
+  decay: number,
+): Pace {
+  // biome-ignore format: one thought
+  const root = Math.sqrt(1 - beta2 ** t)
+  return {
+    first: (1 - beta1) * factor,
+    second: (1 - beta2) * factor ** 2,
+    epsilon: epsilon * root,
+    rate: (lr * root) / (1 - beta1 ** t),
+    keep: 1 - lr * decay,
+  }
 }
+
+/** The factor that brings a gradient of norm `norm` down to `clip`: min(1, clip / (norm + 1e-6)); 1 where `clip` is 0. */
+export const clipFactor = (norm: number, clip: number): number => (clip > 0 ? Math.min(1, clip / (norm + 1e-6)) : 1)
 
 /** √Σ‖gᵢ‖² over all tensors, a scalar. */
 export function globalNorm(g: Graph, gradients: string[]): string {
@@ -35,34 +60,23 @@ export function globalNorm(g: Graph, gradients: string[]): string {
   return g.op('Sqrt', [squares.length > 1 ? g.op('Sum', squares) : squares[0]])
 }
 
-/** The factor that brings a gradient of norm `norm` down to `clip`: min(1, clip / (norm + 1e-6)). */
-export function clipFactor(g: Graph, norm: string, clip: number): string {
-  if (clip <= 0) return g.scalar(1)
-  return g.op('Min', [g.scalar(1), g.op('Div', [g.scalar(clip), g.op('Add', [norm, g.scalar(1e-6)])])])
-}
-
 /**
- * One tensor's step.
+ * One tensor's step: m ← β₁m + (1 − β₁)fg, v ← β₂v + (1 − β₂)(fg)², θ ← (1 − lr·λ)θ − lr · (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε).
  *
- * @param state the tensor, its gradient (not yet clipped) and its two moments, all of one shape
- * @param factor what the gradient is multiplied by
+ * @param state the tensor, its gradient and its two moments, all of one shape
  * @returns the tensor and the moments after the step
  */
 export function adamwStep(
   g: Graph,
   state: { weight: string; gradient: string; first: string; second: string },
-  factor: string,
-  pace: Pace,
-  { betas: [beta1, beta2], epsilon }: AdamW,
+  pace: Pace<string>,
+  { betas: [beta1, beta2] }: AdamW,
 ): { weight: string; first: string; second: string } {
   const mul = (a: string, b: string) => g.op('Mul', [a, b])
-  const gradient = mul(state.gradient, factor)
-  const first = g.op('Add', [mul(state.first, g.scalar(beta1)), mul(gradient, g.scalar(1 - beta1))])
-  const square = mul(mul(gradient, gradient), g.scalar(1 - beta2))
-  const second = g.op('Add', [mul(state.second, g.scalar(beta2)), square])
-  const scale = g.op('Add', [g.op('Div', [g.op('Sqrt', [second]), pace.correction2]), g.scalar(epsilon)])
-  const change = mul(g.op('Div', [first, scale]), g.op('Div', [pace.lr, pace.correction1]))
-  const keep = g.op('Sub', [g.scalar(1), mul(pace.lr, pace.decay)])
-  const weight = g.op('Sub', [mul(state.weight, keep), change])
+  const square = mul(state.gradient, state.gradient)
+  const first = g.op('Add', [mul(state.first, g.scalar(beta1)), mul(state.gradient, pace.first)])
+  const second = g.op('Add', [mul(state.second, g.scalar(beta2)), mul(square, pace.second)])
+  const change = g.op('Div', [mul(first, pace.rate), g.op('Add', [g.op('Sqrt', [second]), pace.epsilon])])
+  const weight = g.op('Sub', [mul(state.weight, pace.keep), change])
   return { weight, first, second }
 }

@@ -113,8 +113,8 @@ export class Trainer {
       total.tokens += tokens
       total.padded += padded
       from = to
-      if (last) return this.settle(Number(made.norm.data[0]) / scale, lr, total)
       await new Promise(setImmediate) // lets a signal be heard
+      if (last) return this.settle(Number(made.norm.data[0]) / scale, lr, total)
       if (stop()) return undefined
     }
     throw new Error('a step without micro-batches')

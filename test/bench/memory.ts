@@ -19,6 +19,7 @@ import { layout, loadTensor, readSafetensors } from '../../src/models/safetensor
 import { stream } from '../../src/random.ts'
 import { queriesFor } from '../../src/train/forward.ts'
 import { withAdapters } from '../../src/train/lora.ts'
+import { trainingEnvironment } from '../../src/train/process.ts'
 import { buildStep, decays, type Trained } from '../../src/train/step.ts'
 import { freshState, Trainer } from '../../src/train/trainer.ts'
 
@@ -74,7 +75,8 @@ function measure(name: string): { tokensPerSecond: number; peakGB: number } | un
   const [command, ...args] = peer
     ? ['python3', join(script, '../train_peer.py'), kind, folder, length, String(STEPS)]
     : [process.execPath, '--import', 'tsx', script, '--one', name]
-  const { stdout, status } = spawnSync(command, args, { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' })
+  const env = peer ? process.env : trainingEnvironment()
+  const { stdout, status } = spawnSync(command, args, { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', env })
   process.stdout.write(status === 0 ? stdout : `{"case":"${name}","failed":${status}}\n`)
   return status === 0 ? JSON.parse(stdout) : undefined
 }

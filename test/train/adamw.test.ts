@@ -4,7 +4,8 @@ import * as assert from 'uvu/assert'
 import { Graph } from '../../src/graph/ir.ts'
 import { modelOf } from '../../src/graph/proto.ts'
 import { type HostTensor, openSession } from '../../src/graph/session.ts'
-import { adamwStep, clipFactor, corrections, globalNorm } from '../../src/train/adamw.ts'
+import { globalNorm } from '../../src/train/adamw.ts'
+import { Updater } from '../../src/train/update.ts'
 
 const test = suite('train: AdamW')
 
@@ -13,50 +14,44 @@ const golden = JSON.parse(readFileSync('fixtures/golden/train.json', 'utf8'))
 const names = ['matrix', 'vector']
 const shapes: Record<string, number[]> = { matrix: [4, 3], vector: [3] }
 
-const tensor = (name: string, values: unknown): HostTensor => ({
-  dtype: 'float32',
-  shape: shapes[name],
-  data: Float32Array.from((values as number[]).flat(2)),
-})
-const scalar = (value: number): HostTensor => ({ dtype: 'float32', shape: [], data: Float32Array.of(value) })
+const floats = (values: unknown) => Float32Array.from((values as number[]).flat(2))
 
 test('three steps with clipping end where PyTorch ends', async () => {
   const { betas, eps: epsilon, weight_decay: weightDecay, clip, lr } = golden.settings
-  const g = new Graph('update')
-  const input = (name: string, shape: number[]) => g.input(name, 'float32', shape)
-  const pace = { lr: input('lr', []), correction1: input('correction1', []), correction2: input('correction2', []) }
-  const decay = (name: string) => g.scalar(name === 'matrix' ? weightDecay : 0)
-  for (const name of names) for (const kind of ['w', 'g', 'm', 'v']) input(`${kind}/${name}`, shapes[name])
-  const norm = globalNorm(g, names.map(name => `g/${name}`)) // biome-ignore format: one thought
-  const factor = clipFactor(g, norm, clip)
-  g.output(norm, 'norm')
-  for (const name of names) {
-    const state = { weight: `w/${name}`, gradient: `g/${name}`, first: `m/${name}`, second: `v/${name}` }
-    const made = adamwStep(g, state, factor, { ...pace, decay: decay(name) }, { betas, epsilon, weightDecay })
-    g.output(made.weight, `next w/${name}`)
-    g.output(made.first, `next m/${name}`)
-    g.output(made.second, `next v/${name}`)
-  }
-  const session = await openSession(modelOf(g))
-  const state: Record<string, HostTensor> = {}
-  for (const name of names) {
-    state[`w/${name}`] = tensor(name, golden.start[name])
-    for (const kind of ['m', 'v']) state[`${kind}/${name}`] = tensor(name, Array(name === 'matrix' ? 12 : 3).fill(0))
-  }
+  const updater = await Updater.open({ betas, epsilon, weightDecay, clip }, '')
+  const tensors = names.map(name => {
+    const weight = floats(golden.start[name])
+    const start = { dtype: 'float32' as const, shape: shapes[name], data: new Uint8Array(weight.slice().buffer) }
+    const [gradient, first, second] = [0, 0, 0].map(() => new Float32Array(weight.length))
+    return { name, start, decays: name === 'matrix', weight, gradient, first, second }
+  })
   for (const [i, step] of golden.steps.entries()) {
-    const { correction1, correction2 } = corrections(betas, i + 1)
-    const given = Object.fromEntries(names.map(name => [`g/${name}`, tensor(name, step.gradients[name])]))
-    const scalars = { lr: scalar(lr[i]), correction1: scalar(correction1), correction2: scalar(correction2) }
-    const made = await session.run({ ...state, ...given, ...scalars })
-    assert.ok(Math.abs(Number(made.norm.data[0]) - step.norm) < 1e-5 * step.norm)
-    for (const key of Object.keys(state)) state[key] = made[`next ${key}`]
-    for (const name of names) {
-      const expected = (step.weights[name] as number[]).flat(2)
-      for (const [at, value] of Array.from(state[`w/${name}`].data, Number).entries())
+    for (const { name, gradient } of tensors) gradient.set(floats(step.gradients[name]))
+    const norm = await normOf(tensors.map(({ gradient }) => gradient))
+    assert.ok(Math.abs(norm - step.norm) < 1e-5 * step.norm)
+    const drift = await updater.step(i + 1, lr[i], norm, tensors)
+    let [moved, from] = [0, 0]
+    for (const { name, weight } of tensors) {
+      const [start, expected] = [floats(golden.start[name]), floats(step.weights[name])]
+      for (const [at, value] of weight.entries()) {
         assert.ok(Math.abs(value - expected[at]) < 1e-6, `step ${i + 1}, ${name}[${at}]: ${value}, ${expected[at]}`)
+        moved += (expected[at] - start[at]) ** 2
+        from += start[at] ** 2
+      }
     }
+    assert.ok(Math.abs(drift - Math.sqrt(moved / from)) < 1e-5 * drift)
   }
-  await session.close()
+  await updater.close()
 })
+
+async function normOf(gradients: Float32Array[]): Promise<number> {
+  const g = new Graph('norm')
+  g.output(globalNorm(g, gradients.map((data, i) => g.input(`${i}`, 'float32', [data.length]))), 'norm') // biome-ignore format: one thought
+  const session = await openSession(modelOf(g))
+  const feeds = gradients.map((data, i): [string, HostTensor] => [`${i}`, { dtype: 'float32', shape: [data.length], data }]) // biome-ignore format: one thought
+  const { norm } = await session.run(Object.fromEntries(feeds))
+  await session.close()
+  return Number(norm.data[0])
+}
 
 test.run()

@@ -1,0 +1,63 @@
+/**
+ * The process that training runs in. A step allocates and frees gigabytes in arrays of some megabytes, which glibc gives
+ * back to the system each time: page faults then take a quarter of the time (test/LOG.md). Kept instead, and in huge
+ * pages, they take next to none. glibc reads its settings when a process starts, so `train` runs in a second one, and
+ * the first stays free to hear signals, which a run of ONNX Runtime would not let through.
+ * Elsewhere than on Linux, and where GLIBC_TUNABLES is set already, there is but one process.
+ */
+
+import { spawn } from 'node:child_process'
+
+/** glibc's names: transparent huge pages; what is freed is kept, up to 4 GiB; arrays up to 1 GiB come from what is kept. */
+const TUNABLES = 'glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=4294967296'
+
+/** The environment that a process which trains is to be started with. */
+export const trainingEnvironment = (env = process.env): NodeJS.ProcessEnv => ({ GLIBC_TUNABLES: TUNABLES, ...env })
+
+const STOPS = ['SIGINT', 'SIGTERM'] as const
+
+/**
+ * Runs this process' command line once more in that environment, where that makes a difference, and waits. A first
+ * SIGINT or SIGTERM is passed on, a second one ends both at once.
+ *
+ * @returns the exit code; undefined where this process is the one that is to train
+ */
+export async function handOver(): Promise<number | undefined> {
+  if (process.platform !== 'linux' || process.env.GLIBC_TUNABLES) return undefined
+  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+    env: trainingEnvironment(),
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+  })
+  let heard = false
+  for (const stop of STOPS)
+    process.on(stop, () => {
+      if (heard || !child.connected) child.kill('SIGKILL')
+      else child.send(stop)
+      heard = true
+    })
+  const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) =>
+    child.on('exit', (...end) => resolve(end)).on('error', reject),
+  )
+  if (heard && signal) return 130
+  if (signal) process.kill(process.pid, signal) // as it ended, so do we
+  return code ?? 1
+}
+
+/** Calls `hear` when the user wants to stop. @returns what takes that back */
+export function onStop(hear: (signal: (typeof STOPS)[number]) => void): () => void {
+  if (!process.channel || process.env.GLIBC_TUNABLES !== TUNABLES) {
+    for (const stop of STOPS) process.on(stop, hear)
+    return () => {
+      for (const stop of STOPS) process.off(stop, hear)
+    }
+  }
+  // Ctrl-C goes to the whole group, and the first process decides. Where that one is killed, nothing more is to be written.
+  const [ignore, leave] = [() => {}, () => process.exit(1)]
+  for (const stop of STOPS) process.on(stop, ignore)
+  process.on('message', hear).on('disconnect', leave)
+  process.channel.unref()
+  return () => {
+    for (const stop of STOPS) process.off(stop, ignore)
+    process.off('message', hear).off('disconnect', leave)
+  }
+}
