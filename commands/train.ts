@@ -102,6 +102,9 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
     recompute: Flags.boolean({
       description: "keep only each layer's input and work the layer out again on the way back: a third slower, far less memory", // biome-ignore format: one thought
     }),
+    'offload-optimizer': Flags.boolean({
+      description: "keep AdamW's moments in a file in FOLDER.part in place of memory: half of what full training takes",
+    }),
     'dry-run': Flags.boolean({ description: 'only say what memory it will take and how long a sequence may be' }),
     memory: Flags.custom<number>({
       helpValue: 'GIB',
@@ -157,6 +160,7 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
       lora: flags.lora ? { rank: flags.lora, alpha: flags['lora-alpha'] ?? 2 * flags.lora } : undefined,
       compute: flags.compute,
       recompute: flags.recompute,
+      offloadOptimizer: flags['offload-optimizer'],
       dryRun: flags['dry-run'],
       memory: flags.memory,
       trainVision: flags['train-vision'],

@@ -198,11 +198,18 @@ function writeGraph(graph: Graph): GraphProto {
     initializer: [...graph.initializers].map(([name, tensor]) => ({ name, ...writeTensor(tensor) })),
     input: graph.inputs.map(name => writeValue(graph, name)),
     output: graph.outputs.map(name => writeValue(graph, name)),
+    valueInfo: graph.nodes
+      .flatMap(node => node.outputs)
+      .filter(name => name && !graph.outputs.includes(name) && graph.types.get(name)?.shape)
+      .map(name => writeValue(graph, name)),
   }
 }
 
+/** What is no tensor has no type here: ONNX Runtime finds it out. */
 function writeValue(graph: Graph, name: string): ValueProto {
-  const { dtype, shape } = graph.type(name)
+  const known = graph.types.get(name)
+  if (!known) return { name }
+  const { dtype, shape } = known
   const dim = (d: Dim) => (typeof d === 'number' ? { dimValue: d } : d.startsWith('?') ? {} : { dimParam: d })
   return {
     name,

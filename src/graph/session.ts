@@ -8,7 +8,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node'
 import { UserError } from '../errors.ts'
-import type { DType, Model } from './ir.ts'
+import type { DType, Graph, Model } from './ir.ts'
 import { writeModel } from './proto.ts'
 
 export type Data =
@@ -48,6 +48,8 @@ export interface SessionOptions {
   optimization?: 'disabled' | 'basic' | 'extended' | 'all'
   /** More so: weights stay in their file in their dtype and are cast anew for every product. */
   lean?: boolean
+  /** Every output of every run is written into memory that the caller gives; a model in memory. */
+  writes?: boolean
   /** Path prefix for ONNX Runtime's profile; none is written without it. */
   profile?: string
 }
@@ -98,6 +100,7 @@ export async function openSession(model: string | Model | Uint8Array, options: S
       }),
     },
   }
+  if (options.writes) stopCopies((model as Model).graph)
   const source = typeof model === 'string' || model instanceof Uint8Array ? model : writeModel(model)
   const session = await ort.InferenceSession.create(source as string, settings)
   return {
@@ -106,11 +109,32 @@ export async function openSession(model: string | Model | Uint8Array, options: S
     outputs: session.outputNames,
     async run(feeds, fetches) {
       const given = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, toOrt(ort, tensor)]))
+      if (options.writes) {
+        const into = fetches as Record<string, HostTensor>
+        await session.run(given, { ...intoOrt(ort, into), [STOP]: null }).catch(afterWriting)
+        return into
+      }
       const made = await (fetches ? session.run(given, intoOrt(ort, fetches)) : session.run(given))
       return Object.fromEntries(Object.entries(made).map(([name, tensor]) => [name, fromOrt(tensor)]))
     },
     close: () => session.release(),
   }
+}
+
+const STOP = 'stop'
+
+/**
+ * onnxruntime-node copies every output into new memory, given memory or not: as much again as all gradients, in each run.
+ * It does so in the order of the outputs, after the run, and gives up at what is no tensor: so an empty sequence goes first.
+ */
+function stopCopies(graph: Graph): void {
+  graph.nodes.push({ op: 'SequenceEmpty', domain: '', name: STOP, inputs: [], outputs: [STOP], attrs: {} })
+  graph.outputs.unshift(STOP)
+}
+
+function afterWriting(error: Error): Record<string, never> {
+  if (!/^Non tensor type/.test(error.message)) throw error
+  return {}
 }
 
 const toOrt = (ort: Ort, { dtype, shape, data }: HostTensor) =>

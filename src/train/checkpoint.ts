@@ -7,8 +7,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { UserError } from '../errors.ts'
-import type { HostTensor } from '../graph/session.ts'
 import { loadTensor, readSafetensors, tensorOf, writeSafetensors } from '../models/safetensors.ts'
+import type { MomentFile } from './moments.ts'
 import type { Scaler } from './scaler.ts'
 import type { State } from './trainer.ts'
 import type { WatchState } from './watch.ts'
@@ -32,10 +32,11 @@ export async function saveCheckpoint(folder: string, { state, watch }: Saved, se
   const [growing, path] = [join(folder, `${name}.tmp`), join(folder, name)]
   rmSync(growing, { recursive: true, force: true })
   mkdirSync(growing)
-  const tensors = KINDS.flatMap(kind =>
-    [...state[kind]].map(([key, tensor]) => [`${kind}/${key}`, tensorOf(tensor)] as const),
-  )
-  await writeSafetensors(join(growing, 'state.safetensors'), new Map(tensors), growing)
+  const tensors = KINDS.flatMap(kind => [
+    ...[...state[kind]].map(([key, tensor]) => [`${kind}/${key}`, tensorOf(tensor)] as const),
+    ...(kind === 'weights' || !state.offloaded ? [] : [...state.offloaded[kind]].map(([key, { place }]) => [`${kind}/${key}`, place] as const)), // biome-ignore format: one thought
+  ])
+  await writeSafetensors(join(growing, 'state.safetensors'), new Map(tensors), folder)
   writeFileSync(
     join(growing, 'state.json'),
     `${JSON.stringify({ step: state.step, scaler: state.scaler, watch, settings }, null, 2)}\n`,
@@ -47,16 +48,20 @@ export async function saveCheckpoint(folder: string, { state, watch }: Saved, se
   }
 }
 
-/**
- * The newest whole checkpoint in `folder`, or undefined where there is none.
- *
- * @throws UserError where the run was started with other settings
- */
-export async function loadCheckpoint(folder: string, settings: Settings): Promise<Saved | undefined> {
+/** The newest whole checkpoint in `folder`, or undefined where there is none. */
+export function newestCheckpoint(folder: string): string | undefined {
   const names = existsSync(folder) ? readdirSync(folder).filter(name => /^step-\d+$/.test(name)) : []
   const newest = names.sort().at(-1)
-  if (!newest) return undefined
-  const path = join(folder, newest)
+  return newest && join(folder, newest)
+}
+
+/**
+ * What the checkpoint `path` holds.
+ *
+ * @param offloaded takes the moments, where they are not to be held in memory
+ * @throws UserError where the run was started with other settings
+ */
+export async function loadCheckpoint(path: string, settings: Settings, offloaded?: MomentFile): Promise<Saved> {
   const saved = JSON.parse(readFileSync(join(path, 'state.json'), 'utf8')) as {
     step: number
     scaler?: Scaler
@@ -66,11 +71,13 @@ export async function loadCheckpoint(folder: string, settings: Settings): Promis
   compare(saved.settings, JSON.parse(JSON.stringify(settings)), path)
   const { folder: real, tensors } = await readSafetensors(join(path, 'state.safetensors'))
   const { step, scaler } = saved
-  const state: State = { step, weights: new Map(), first: new Map(), second: new Map(), ...(scaler && { scaler }) }
+  const more = { ...(scaler && { scaler }), ...(offloaded && { offloaded }) }
+  const state: State = { step, weights: new Map(), first: new Map(), second: new Map(), ...more }
   for (const [key, tensor] of tensors) {
-    const [kind, ...name] = key.split('/')
-    const held: Map<string, HostTensor> = state[kind as (typeof KINDS)[number]]
-    held.set(name.join('/'), await loadTensor(tensor, real))
+    const [kind, ...rest] = key.split('/') as [(typeof KINDS)[number], ...string[]]
+    const name = rest.join('/')
+    if (offloaded && kind !== 'weights') await offloaded.load(kind, name, tensor, real)
+    else state[kind].set(name, await loadTensor(tensor, real))
   }
   return { state, watch: saved.watch }
 }

@@ -19,8 +19,8 @@ export interface StepLine {
   tokens_per_second: number
   /** Mean natural log-probability of a learnt token, before the step. */
   logprob: number
-  /** ‖θ − θ₀‖ / ‖θ₀‖ after the step. */
-  drift: number
+  /** ‖θ − θ₀‖ / ‖θ₀‖ after the step: in the first, in every tenth and in the last. */
+  drift?: number
   /** Share of positions that were padding. */
   padding: number
   seconds: number

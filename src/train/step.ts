@@ -5,7 +5,7 @@
  * What then moves the weights is update.ts.
  *
  * Inputs   θ under its own name, `sum/θ` (gradients so far), the flat arrays of micro.ts, `last` (bool)
- * Outputs  `next/sum/θ`, `loss`, `logprob`, `norm` (empty unless last)
+ * Outputs  `next/sum/θ`, `loss`, `logprob`, `norm` (0 unless last)
  */
 
 import { added } from '../autodiff/added.ts'
@@ -108,11 +108,11 @@ function overAll(g: Graph, parts: Parts, trained: Trained[], { reading = {}, fit
   return { sums: outputs.slice(0, trained.length), loss: outputs[trained.length], logprob: outputs[trained.length + 1] }
 }
 
-/** The norm of the sums under `If last`, else nothing. */
+/** The norm of the sums under `If last`, else 0. */
 function normIf(g: Graph, last: string, trained: Trained[]): string {
   const norm = new Graph('norm', g)
   norm.output(globalNorm(norm, trained.map(({ name }) => `next/sum/${name}`))) // biome-ignore format: one thought
   const skip = new Graph('skip', g)
-  skip.output(skip.op('ConstantOfShape', [skip.ints([0])]))
+  skip.output(skip.op('Identity', [skip.scalar(0)]))
   return g.op('If', [last], { then_branch: norm, else_branch: skip })
 }

@@ -4,17 +4,19 @@
  * Left out: several machines, evaluation along the way (`eval` is its own stage).
  */
 
-import { existsSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { openProfile } from '../graph/profile.ts'
 import type { Device } from '../graph/session.ts'
 import type { Compute } from '../models/builders/index.ts'
 import type { ModelFolder } from '../models/folder.ts'
 import { microBatches, stepsPerEpoch } from './batches.ts'
-import { loadCheckpoint, runFolder, type Settings, saveCheckpoint } from './checkpoint.ts'
+import { loadCheckpoint, newestCheckpoint, runFolder, type Settings, saveCheckpoint } from './checkpoint.ts'
 import type { Dataset } from './dataset.ts'
 import { describe, forecast, inGiB, longestThatFits } from './forecast.ts'
 import { type Fit, queriesFor, roomOf } from './forward.ts'
 import { openLog, startNews } from './log.ts'
+import { momentFile } from './moments.ts'
 import { openPolicy, type Policy, startingWeights } from './policy.ts'
 import { mergeable, saveModel } from './result.ts'
 import { learningRate } from './schedule.ts'
@@ -44,6 +46,8 @@ export interface TrainOptions {
   compute?: Compute
   /** Keep only each layer's input for the backward pass, and work the layer out again there. */
   recompute: boolean
+  /** Keep AdamW's moments in a file in place of memory. */
+  offloadOptimizer?: boolean
   seed: number
   /** Steps from checkpoint to checkpoint. */
   saveEvery: number
@@ -81,9 +85,12 @@ export async function train(
 
   const run = runFolder(output)
   const settings = settingsOf(options, folder, data)
-  const saved = options.resume ? await loadCheckpoint(run, settings) : undefined
-  if (!saved) rmSync(run, { recursive: true, force: true })
-  const state = saved?.state ?? freshState(policy.trained, await startingWeights(policy), options.compute === 'float16')
+  const last = options.resume ? newestCheckpoint(run) : undefined
+  if (!last) rmSync(run, { recursive: true, force: true })
+  const offloaded = options.offloadOptimizer ? await momentsIn(run, policy) : undefined
+  const saved = last ? await loadCheckpoint(last, settings, offloaded) : undefined
+  const fresh = async () => freshState(policy.trained, await startingWeights(policy), options.compute === 'float16', offloaded) // biome-ignore format: one thought
+  const state = saved?.state ?? (await fresh())
   const watch = new Watch(saved?.watch)
   const profile = options.profile ? openProfile() : undefined
   const trainer = await openTrainer(policy, state, options, fitOf(options, data), profile?.prefix)
@@ -101,9 +108,11 @@ export async function train(
       const rate = learningRate(step, schedule)
       const batch = await data.batch(micro, weights)
       const scale = state.scaler?.scale
-      const result = await trainer.step(batch, rate, interrupted)
+      const far = step === 1 || step % 10 === 0 || step === steps
+      const result = await trainer.step(batch, rate, interrupted, far)
       if (result) {
-        if (!result.skipped) watch.see(step, result.loss, result.gradNorm, adviceOf(run, existsSync(run)))
+        if (!result.skipped)
+          watch.see(step, result.loss, result.gradNorm, adviceOf(run, newestCheckpoint(run) !== undefined))
         const seconds = (performance.now() - started) / 1000
         const line = {
           step,
@@ -114,7 +123,7 @@ export async function train(
           tokens: result.targets,
           tokens_per_second: result.tokens / seconds,
           logprob: result.logprob,
-          drift: result.drift,
+          ...(result.drift !== undefined && { drift: result.drift }),
           padding: 1 - result.tokens / result.padded,
           seconds,
           ...(scale && { scale }),
@@ -141,6 +150,12 @@ export async function train(
   renameSync(`${run}/model`, output)
   rmSync(run, { recursive: true, force: true })
   return true
+}
+
+/** A file for the moments in the run's folder. */
+function momentsIn(run: string, { trained }: Policy) {
+  mkdirSync(run, { recursive: true })
+  return momentFile(join(run, 'moments.bin'), trained.map(({ name, start }) => ({ name, shape: start.shape }))) // biome-ignore format: one thought
 }
 
 /** Holds what was saved against what was trained, on the shortest row. */

@@ -8,7 +8,9 @@ import type { Graph } from '../graph/ir.ts'
 import { modelOf } from '../graph/proto.ts'
 import type { HostTensor, Session, SessionOptions } from '../graph/session.ts'
 import { openSession } from '../graph/session.ts'
+import { driftOf } from './drift.ts'
 import { lay, type Reading, type Sequence } from './micro.ts'
+import type { MomentFile } from './moments.ts'
 import { freshScaler, kept, overflowed, type Scaler } from './scaler.ts'
 import type { Trained } from './step.ts'
 import { type UpdateOptions, Updater } from './update.ts'
@@ -21,6 +23,8 @@ export interface State {
   weights: Tensors
   first: Tensors
   second: Tensors
+  /** Where the moments are kept instead. */
+  offloaded?: MomentFile
   /** Where the loss is scaled: in half precision of few exponents. */
   scaler?: Scaler
 }
@@ -32,8 +36,8 @@ export interface StepResult {
   logprob: number
   /** Before clipping. */
   gradNorm: number
-  /** ‖θ − θ₀‖ / ‖θ₀‖ after the step. */
-  drift: number
+  /** ‖θ − θ₀‖ / ‖θ₀‖ after the step, where it was asked for. */
+  drift?: number
   /** The gradient was no number, which a smaller scale will mend: the weights are as before. */
   skipped: boolean
   /** Learnt tokens, all tokens, all positions. */
@@ -62,6 +66,8 @@ export class Trainer {
     private readonly options: TrainerOptions,
     private readonly session: Session,
     private readonly updater: Updater,
+    /** Where starting weights lie in files. */
+    private readonly folder: string,
     /** Gradients of the step so far. */
     private readonly sums: Tensors,
   ) {}
@@ -73,10 +79,10 @@ export class Trainer {
     options: TrainerOptions,
     session: SessionOptions,
   ): Promise<Trainer> {
-    const updater = await Updater.open(options, session.folder ?? '', session.threads)
+    const updater = await Updater.open(options, session.threads)
     const sums = new Map(trained.map(({ name, start }) => [name, zeros(start.shape)]))
-    const opened = await openSession(modelOf(graph), { frugal: true, ...session })
-    return new Trainer(state, trained, options, opened, updater, sums)
+    const opened = await openSession(modelOf(graph), { frugal: true, writes: true, ...session })
+    return new Trainer(state, trained, options, opened, updater, session.folder ?? '', sums)
   }
 
   /**
@@ -84,13 +90,14 @@ export class Trainer {
    * gradient is not finite, the step is skipped: it counts, and nothing moves.
    *
    * @param stop asked between runs; undefined comes back, and nothing has changed, where it says so
+   * @param far whether to tell the drift, for which all starting weights are read
    */
-  async step(micro: Sequence[][], lr: number, stop = () => false): Promise<StepResult | undefined> {
+  async step(micro: Sequence[][], lr: number, stop = () => false, far = true): Promise<StepResult | undefined> {
     const { trained, state, sums } = this
     const total = { loss: 0, logprob: 0, targets: 0, tokens: 0, padded: 0 }
     for (const { data } of sums.values()) (data as Float32Array).fill(0)
     const { scale } = state.scaler ?? { scale: 1 }
-    const into: Record<string, HostTensor | null> = { loss: null, logprob: null, norm: null }
+    const into: Record<string, HostTensor> = { loss: zeros([]), logprob: zeros([]), norm: zeros([]) }
     for (const { name } of trained) into[`next/sum/${name}`] = sums.get(name)!
     for (let from = 0; from < micro.length; ) {
       const to = this.slice(micro, from)
@@ -105,16 +112,16 @@ export class Trainer {
         feeds[`sum/${name}`] = sums.get(name)!
       }
       const started = performance.now()
-      const made = await this.session.run(feeds, into)
+      await this.session.run(feeds, into)
       this.speed = padded / ((performance.now() - started) / 1000)
-      total.loss += Number(made.loss.data[0]) / scale
-      total.logprob += Number(made.logprob.data[0])
+      total.loss += Number(into.loss.data[0]) / scale
+      total.logprob += Number(into.logprob.data[0])
       total.targets += targets
       total.tokens += tokens
       total.padded += padded
       from = to
       await new Promise(setImmediate) // lets a signal be heard
-      if (last) return this.settle(Number(made.norm.data[0]) / scale, lr, total)
+      if (last) return this.settle(Number(into.norm.data[0]) / scale, lr, far, total)
       if (stop()) return undefined
     }
     throw new Error('a step without micro-batches')
@@ -122,28 +129,31 @@ export class Trainer {
 
   async close(): Promise<void> {
     await this.updater.close()
+    await this.state.offloaded?.close()
     await this.session.close()
   }
 
   private async settle(
     gradNorm: number,
     lr: number,
+    far: boolean,
     total: Omit<StepResult, 'gradNorm' | 'drift' | 'skipped'>,
   ): Promise<StepResult> {
     const { state, sums } = this
     const { scaler } = state
-    let [drift, skipped] = [Number.NaN, false]
+    let [drift, skipped]: [number | undefined, boolean] = [undefined, false]
     if (Number.isFinite(total.loss) && Number.isFinite(gradNorm)) {
       const floats = (tensors: Tensors, name: string) => tensors.get(name)!.data as Float32Array
       const slots = this.trained.map(each => ({
         ...each,
         weight: floats(state.weights, each.name),
         gradient: floats(sums, each.name),
-        first: floats(state.first, each.name),
-        second: floats(state.second, each.name),
+        first: state.offloaded?.first.get(each.name) ?? floats(state.first, each.name),
+        second: state.offloaded?.second.get(each.name) ?? floats(state.second, each.name),
       }))
       const { scale = 1, skipped: not = 0 } = scaler ?? {}
-      drift = await this.updater.step(state.step + 1 - not, lr, gradNorm, slots, 1 / scale)
+      await this.updater.step(state.step + 1 - not, lr, gradNorm, slots, 1 / scale)
+      if (far) drift = await driftOf(slots, this.folder)
       if (scaler) kept(scaler)
       state.step++
     } else if (scaler && Number.isFinite(total.loss) && overflowed(scaler)) {
@@ -165,9 +175,10 @@ export class Trainer {
 }
 
 /** A state before the first step, whose tensors are changed in place from then on. `scaled`: whether the loss is. */
-export function freshState(trained: Trained[], weights: Tensors, scaled = false): State {
-  const moments = () => new Map(trained.map(({ name, start }) => [name, zeros(start.shape)]))
-  return { step: 0, weights, first: moments(), second: moments(), ...(scaled && { scaler: freshScaler() }) }
+export function freshState(trained: Trained[], weights: Tensors, scaled = false, offloaded?: MomentFile): State {
+  const moments = () => new Map(offloaded ? [] : trained.map(({ name, start }) => [name, zeros(start.shape)]))
+  const more = { ...(scaled && { scaler: freshScaler() }), ...(offloaded && { offloaded }) }
+  return { step: 0, weights, first: moments(), second: moments(), ...more }
 }
 
 export const zeros = (shape: number[]): HostTensor => ({

@@ -1,17 +1,19 @@
 """One LoRA or full training run in PyTorch, for comparison with ours: same checkpoint, same tokens, CPU, fp32.
 
-python3 train_peer.py lora|full FOLDER LENGTH STEPS -> one JSON line with peak memory and tokens/s
+python3 train_peer.py lora|full FOLDER LENGTH ROWS STEPS -> one JSON line with peak memory and tokens/s
 """
 
 import json
 import re
+import statistics
 import sys
 import time
 
 import torch
 from transformers import AutoModelForCausalLM
 
-kind, folder, length, steps = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+kind, folder = sys.argv[1:3]
+length, rows, steps = map(int, sys.argv[3:6])
 model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
 model.config.use_cache = False
 model.train()
@@ -26,8 +28,9 @@ ids = torch.tensor([[(t * 7919) % 151936 for t in range(length)]])
 seconds = []
 for _ in range(steps):
     start = time.perf_counter()
-    loss = model(input_ids=ids, labels=ids, use_cache=False).loss
-    loss.backward()
+    for _ in range(rows):
+        loss = model(input_ids=ids, labels=ids, use_cache=False).loss
+        (loss / rows).backward()
     torch.nn.utils.clip_grad_norm_(parameters, 1.0)
     optimizer.step()
     optimizer.zero_grad()
@@ -35,4 +38,4 @@ for _ in range(steps):
 status = open('/proc/self/status').read()
 peak = int(re.search(r'VmHWM:\s+(\d+)', status)[1]) / 1024**2
 print(json.dumps({'case': f'{kind}:peer:{length}', 'loss': loss.item(), 'peakGB': round(peak, 2),
-                  'tokensPerSecond': round(length / min(seconds)), 'stepSeconds': [round(s, 2) for s in seconds]}))
+                  'tokensPerSecond': round(rows * length / statistics.median(seconds[1:]), 2), 'stepSeconds': [round(s, 2) for s in seconds]}))

@@ -78,7 +78,8 @@ test('a run writes a folder that opens, and one line a step', async () => {
     lines.map(({ epoch }) => epoch),
     [1, 1, 1, 2, 2, 2, 3, 3, 3],
   )
-  assert.ok(lines[8].loss < lines[0].loss && lines[8].drift > lines[0].drift)
+  assert.ok(lines[8].loss < lines[0].loss && lines[8].drift! > lines[0].drift!)
+  assert.is(lines[4].drift, undefined)
   for (const { loss, logprob } of lines) assert.ok(Math.abs(loss + logprob) < 1e-4) // all rewards are 1
   const files = readdirSync(join(dir, 'whole'))
   for (const file of ['config.json', 'tokenizer.json', 'preprocessor_config.json', 'model.safetensors', 'onnx'])

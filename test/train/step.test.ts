@@ -131,7 +131,7 @@ test('drift is the distance from the start, relative to it', async () => {
       from += Number(start[i]) ** 2
     }
   }
-  assert.ok(Math.abs(drift - Math.sqrt(moved / from)) < 1e-5 * drift + 1e-7, `${drift}`)
+  assert.ok(Math.abs(drift! - Math.sqrt(moved / from)) < 1e-5 * drift! + 1e-7, `${drift}`)
   await trainer.close()
 })
 
