@@ -47,7 +47,11 @@ export async function resolveModel(
 
 /** Configs, tokenizer, processor, graphs of one variant with their data, weights. */
 function wanted(name: string, place: string, dtype: string | undefined): boolean {
-  if (/^[\w.-]+\.(json|jinja)$/.test(name) || /^model(-\d+-of-\d+)?\.safetensors$/.test(name)) return true
+  if (
+    /^([\w.-]+\.(json|jinja)|merges\.txt|tokenizer\.model)$/.test(name) ||
+    /^model(-\d+-of-\d+)?\.safetensors$/.test(name)
+  )
+    return true
   const suffix = !dtype || dtype === 'fp32' ? '' : dtype === 'q8' ? '_quantized' : `_${dtype}`
   return new RegExp(
     `^${place}(vision_encoder|embed_tokens|decoder_model_merged|model)${suffix}\\.onnx([._]data(_\\d+)?)?$`,

@@ -17,6 +17,13 @@ import type { Parts } from './tokenizer.ts'
 
 const SPACE = '▁'
 
+/** What Llama's class and its kin take where settings do not say. */
+const USUAL = [
+  ['unk_token', '<unk>'],
+  ['bos_token', '<s>'],
+  ['eos_token', '</s>'],
+]
+
 /**
  * @param name of the tokenizer's class
  * @throws UserError where the model is of a kind that cannot be read
@@ -49,6 +56,7 @@ export async function pieceParts(folder: string, settings: Settings, name: strin
     },
     vocabulary,
     own,
+    usual: Object.fromEntries(USUAL.filter(([, token]) => vocabulary.has(token))),
     begins: true,
   }
 }

@@ -25,9 +25,20 @@ export interface Parts {
   vocabulary: Map<string, number>
   /** Those of them that are cut out of a text like added ones. */
   own?: Pick<AddedToken, 'id' | 'content' | 'special'>[]
+  /** Settings of the family where there are none. */
+  usual?: Settings
   /** Whether the family begins a text with its bos_token where settings do not say. */
   begins: boolean
 }
+
+/** Which of the older files a folder has. */
+function sourceOf(folder: string): 'bytes' | 'pieces' | undefined {
+  const has = (name: string) => existsSync(join(folder, name))
+  return has('vocab.json') && has('merges.txt') ? 'bytes' : has('tokenizer.model') ? 'pieces' : undefined
+}
+
+/** Whether a tokenizer.json can be made of what the folder has, by the names of its files. */
+export const hasTokenizer = (folder: string): boolean => sourceOf(folder) !== undefined
 
 /**
  * Writes tokenizer.json and tokenizer_config.json, where the checkpoint has no tokenizer.json but what one can be made of.
@@ -37,18 +48,15 @@ export interface Parts {
  * @throws UserError where its tokenizer is of a kind that cannot be read
  */
 export async function writeTokenizer(from: string, to: string, config: Config): Promise<void> {
-  const has = (name: string) => existsSync(join(from, name))
-  if (has('tokenizer.json')) return
-  const settings = await settingsOf(from)
-  const name = settings.tokenizer_class?.replace(/Fast$/, '') ?? CLASSES[textConfig(config).model_type as string]
-  let parts: Parts
-  if (has('vocab.json') && has('merges.txt')) {
-    if (name !== 'Qwen2Tokenizer')
-      throw new UserError(`${from}: expected vocab.json and merges.txt of a Qwen2Tokenizer, got a ${name}'s. ${ADVICE}`)
-    parts = await bytesParts(from, settings)
-  } else if (has('tokenizer.model')) parts = await pieceParts(from, settings, name)
-  else return
-  const { vocabulary, own, begins, ...core } = parts
+  const source = sourceOf(from)
+  if (!source || existsSync(join(from, 'tokenizer.json'))) return
+  const given = await settingsOf(from)
+  const name = given.tokenizer_class?.replace(/Fast$/, '') ?? CLASSES[textConfig(config).model_type as string]
+  if (source === 'bytes' && name !== 'Qwen2Tokenizer')
+    throw new UserError(`${from}: expected vocab.json and merges.txt of a Qwen2Tokenizer, got a ${name}'s. ${ADVICE}`)
+  const parts = source === 'bytes' ? await bytesParts(from, given) : await pieceParts(from, given, name)
+  const { vocabulary, own, usual, begins, ...core } = parts
+  const settings = { ...usual, ...given }
   const held = (await readJson<Record<string, number>>(from, 'added_tokens.json')) ?? {}
   const tokens = addedTokens(settings, held, vocabulary, own)
   const tokenizer = {
