@@ -33,7 +33,9 @@ export async function resolveModel(
       choose(files) {
         // Python's exporters put the graphs beside the configs.
         const nested = files.some(({ name }) => name.startsWith('onnx/') || name.endsWith('.safetensors'))
-        const held = files.filter(({ name }) => wanted(name, nested ? 'onnx/' : '', dtype))
+        const whole = files.some(({ name }) => name === 'tokenizer.json')
+        const older = (name: string) => !whole && /^(merges\.txt|tokenizer\.model)$/.test(name)
+        const held = files.filter(({ name }) => wanted(name, nested ? 'onnx/' : '', dtype) || older(name))
         if (!held.some(({ name }) => /^(genai_)?config\.json$/.test(name)))
           throw new UserError(`${idOrPath}: the Hub's repository has no config.json`)
         const graphs = held.filter(({ name }) => /\.onnx([._]data(_\d+)?)?$/.test(name))
@@ -47,11 +49,7 @@ export async function resolveModel(
 
 /** Configs, tokenizer, processor, graphs of one variant with their data, weights. */
 function wanted(name: string, place: string, dtype: string | undefined): boolean {
-  if (
-    /^([\w.-]+\.(json|jinja)|merges\.txt|tokenizer\.model)$/.test(name) ||
-    /^model(-\d+-of-\d+)?\.safetensors$/.test(name)
-  )
-    return true
+  if (/^[\w.-]+\.(json|jinja)$/.test(name) || /^model(-\d+-of-\d+)?\.safetensors$/.test(name)) return true
   const suffix = !dtype || dtype === 'fp32' ? '' : dtype === 'q8' ? '_quantized' : `_${dtype}`
   return new RegExp(
     `^${place}(vision_encoder|embed_tokens|decoder_model_merged|model)${suffix}\\.onnx([._]data(_\\d+)?)?$`,

@@ -16,19 +16,21 @@ export interface AddedToken {
   special: boolean
 }
 
-type Token = string | ({ content: string } & Partial<AddedToken>)
+type Flags = Omit<AddedToken, 'id' | 'content'>
+/** A token as the files that come with a checkpoint have it. */
+type Token = { content: string } & Partial<Flags>
 
 /** tokenizer_config.json, as far as tokenizers are concerned. */
 export interface Settings {
   tokenizer_class?: string
-  added_tokens_decoder?: Record<string, { content: string } & Partial<AddedToken>>
-  additional_special_tokens?: Token[]
+  added_tokens_decoder?: Record<string, Token>
+  additional_special_tokens?: (string | Token)[]
   add_bos_token?: boolean
   add_eos_token?: boolean
   add_prefix_space?: boolean | null
   legacy?: boolean | null
-  bos_token?: Token | null
-  eos_token?: Token | null
+  bos_token?: string | Token | null
+  eos_token?: string | Token | null
   [other: string]: unknown
 }
 
@@ -39,41 +41,47 @@ export const NAMED = ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_t
 export const contentOf = (token: unknown): string | undefined =>
   typeof token === 'string' ? token : (token as { content?: string } | null | undefined)?.content
 
+/** Ids and tokens that files list; `older` is added_tokens.json. */
+export function listed({ added_tokens_decoder: newer }: Settings, older: Record<string, number>): [number, Token][] {
+  if (!newer) return Object.entries(older).map(([content, id]) => [id, { content }])
+  return Object.entries(newer).map(([id, token]) => [Number(id), token])
+}
+
 /**
  * All added tokens, by id. A special token that has no id yet gets the next one.
  *
- * @param held ids by added_tokens.json
+ * @param list what files list
  * @param vocabulary ids of what is not added; a token that is in it as well keeps that id
- * @param own what the vocabulary itself says is added
+ * @param own what the vocabulary itself says is added; tokens of such a one are cut out of the text as it is
  */
 export function addedTokens(
   settings: Settings,
-  held: Record<string, number>,
+  list: [number, Token][],
   vocabulary: Map<string, number>,
-  own: Pick<AddedToken, 'id' | 'content' | 'special'>[] = [],
+  own?: Pick<AddedToken, 'id' | 'content' | 'special'>[],
 ): AddedToken[] {
-  const named = [...NAMED.map(name => settings[name]), ...(settings.additional_special_tokens ?? [])] as Token[]
-  const special = new Set(named.map(contentOf))
+  const special = new Set([...NAMED.map(name => settings[name]), ...(settings.additional_special_tokens ?? [])].map(contentOf)) // biome-ignore format: one thought
   const tokens = new Map<string, AddedToken>()
-  const add = (id: number, content: string, flags: Partial<AddedToken>) => {
+  const add = (id: number, { content, ...given }: Token) => {
     if (tokens.has(content)) return
-    const plain = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: false }
-    const given = Object.fromEntries(Object.keys(plain).flatMap(key => (key in flags ? [[key, flags[key as 'lstrip']]] : []))) // biome-ignore format: one thought
-    tokens.set(content, { id: vocabulary.get(content) ?? id, content, ...plain, ...given })
+    const isSpecial = given.special || special.has(content)
+    tokens.set(content, {
+      id: vocabulary.get(content) ?? id,
+      content,
+      single_word: given.single_word ?? false,
+      lstrip: given.lstrip ?? false,
+      rstrip: given.rstrip ?? false,
+      normalized: !own && (given.normalized ?? !isSpecial),
+      special: isSpecial,
+    })
   }
-  const isSpecial = (content: string) => ({ special: special.has(content), normalized: !special.has(content) })
-  if (settings.added_tokens_decoder) {
-    for (const [id, token] of Object.entries(settings.added_tokens_decoder)) add(Number(id), token.content, token)
-  } else {
-    for (const [content, id] of Object.entries(held)) add(id, content, isSpecial(content))
-  }
-  for (const token of own) add(token.id, token.content, { special: token.special })
+  for (const [id, token] of list) add(id, token)
+  for (const { id, ...token } of own ?? []) add(id, token)
   const ids = [...vocabulary.values(), ...[...tokens.values()].map(({ id }) => id)]
   let next = ids.reduce((most, id) => Math.max(most, id), -1) + 1
   for (const content of special) {
     if (content === undefined || tokens.has(content)) continue
-    add(vocabulary.has(content) ? 0 : next++, content, { special: true })
+    add(vocabulary.has(content) ? 0 : next++, { content })
   }
-  for (const token of tokens.values()) token.special ||= special.has(token.content)
   return [...tokens.values()].sort((a, b) => a.id - b.id)
 }

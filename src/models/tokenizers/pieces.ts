@@ -26,14 +26,20 @@ const USUAL = [
 
 /**
  * @param name of the tokenizer's class
+ * @param list the added tokens by id
  * @throws UserError where the model is of a kind that cannot be read
  */
-export async function pieceParts(folder: string, settings: Settings, name: string | undefined): Promise<Parts> {
+export async function pieceParts(
+  folder: string,
+  settings: Settings,
+  name: string | undefined,
+  list: [number, { content: string }][],
+): Promise<Parts> {
   const model = await readSentencePiece(join(folder, 'tokenizer.model'))
   const pieces = model.pieces.map(piece => ({ ...piece }))
   // Spare pieces that were given a meaning later: they go by the new name.
-  for (const [id, { content }] of Object.entries(settings.added_tokens_decoder ?? {})) {
-    const spare = pieces[Number(id)]
+  for (const [id, { content }] of list) {
+    const spare = pieces[id]
     if (spare && spare.piece !== content) Object.assign(spare, { piece: content, type: 'control' })
   }
   const vocabulary = new Map(pieces.map(({ piece }, id) => [piece, id]))

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { UserError } from '../../errors.ts'
 import { type Config, readJson, textConfig } from '../config.ts'
 import { writeFiles } from '../write.ts'
-import { type AddedToken, addedTokens, contentOf, NAMED, type Settings } from './added.ts'
+import { type AddedToken, addedTokens, contentOf, listed, NAMED, type Settings } from './added.ts'
 import { bytesParts } from './bytes.ts'
 import { pieceParts } from './pieces.ts'
 import { ADVICE } from './sentencepiece.ts'
@@ -54,11 +54,11 @@ export async function writeTokenizer(from: string, to: string, config: Config): 
   const name = given.tokenizer_class?.replace(/Fast$/, '') ?? CLASSES[textConfig(config).model_type as string]
   if (source === 'bytes' && name !== 'Qwen2Tokenizer')
     throw new UserError(`${from}: expected vocab.json and merges.txt of a Qwen2Tokenizer, got a ${name}'s. ${ADVICE}`)
-  const parts = source === 'bytes' ? await bytesParts(from, given) : await pieceParts(from, given, name)
+  const list = listed(given, (await readJson<Record<string, number>>(from, 'added_tokens.json')) ?? {})
+  const parts = source === 'bytes' ? await bytesParts(from, given) : await pieceParts(from, given, name, list)
   const { vocabulary, own, usual, begins, ...core } = parts
   const settings = { ...usual, ...given }
-  const held = (await readJson<Record<string, number>>(from, 'added_tokens.json')) ?? {}
-  const tokens = addedTokens(settings, held, vocabulary, own)
+  const tokens = addedTokens(settings, list, vocabulary, own)
   const tokenizer = {
     version: '1.0',
     truncation: null,
@@ -70,7 +70,7 @@ export async function writeTokenizer(from: string, to: string, config: Config): 
   // A vocabulary is too long for one token a line.
   await writeFiles(to, {
     'tokenizer.json': JSON.stringify(tokenizer),
-    'tokenizer_config.json': await told(settings, name),
+    'tokenizer_config.json': await told(settings, tokens, name),
   })
 }
 
@@ -109,13 +109,18 @@ function frame(
 }
 
 /** The settings as transformers.js can follow them; Python takes them too. */
-async function told({ auto_map, ...settings }: Settings, name: string | undefined): Promise<Settings> {
+async function told(
+  { auto_map, ...settings }: Settings,
+  tokens: AddedToken[],
+  name: string | undefined,
+): Promise<Settings> {
   const classes = await import('@huggingface/transformers')
   const texts = NAMED.filter(key => contentOf(settings[key])).map(key => [key, contentOf(settings[key])])
   const additional = settings.additional_special_tokens?.map(contentOf) as string[] | undefined
   return {
     ...settings,
     ...Object.fromEntries(texts),
+    added_tokens_decoder: Object.fromEntries(tokens.map(({ id, ...token }) => [id, token])),
     ...(additional && { additional_special_tokens: additional }),
     tokenizer_class: name && name in classes ? (settings.tokenizer_class ?? name) : 'PreTrainedTokenizerFast',
   }
