@@ -6,8 +6,9 @@
  * today; otherwise sentencepiece itself is the measure, which is given each stretch between added tokens apart (the slow
  * tokenizers of a repository's own code, InternLM2's among them).
  *
- * Left out: pieces out of characters that are no pieces themselves, and which of two equal pieces is merged first where
- * they overlap; a model that was trained has neither, and Hugging Face's tokenizers cannot express them.
+ * Left out, for tokenizer.json cannot express them: pieces of characters that are no pieces themselves, which a trained
+ * model has not; which of two equal pieces comes first where they overlap; pieces marked as unused, which nothing is merged
+ * into; and that sentencepiece puts no second dummy prefix after a user-defined piece.
  */
 
 import { join } from 'node:path'
