@@ -12,7 +12,7 @@ export default class Convert extends SophiaCommand {
   static override description =
     `From config.json and (sharded) safetensors to a folder with ONNX graphs that point into the same weights, which are
 shared with the checkpoint where the file system can. The graphs are run beside the source's before the folder is
-called done. --to safetensors gives the checkpoint back, tensor for tensor.`
+called done. A tokenizer.json is made where there is none. --to safetensors gives the checkpoint back, tensor for tensor.`
   static override examples = [
     '<%= config.bin %> <%= command.id %> fixtures/reasoner -o reasoner-q4 --dtype q4',
     '<%= config.bin %> <%= command.id %> fixtures/policy -o policy-bf16 --dtype bf16',

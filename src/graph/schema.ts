@@ -1,12 +1,21 @@
-/** The part of ONNX's protobuf schema that we read and write (onnx.proto, IR version 10), in protobufjs' JSON form. */
+/**
+ * The part of ONNX's protobuf schema that we read and write (onnx.proto, IR version 10), in protobufjs' JSON form. What
+ * else comes as protobuf describes its messages by `message` as well.
+ */
 
 import protobuf from 'protobufjs'
 
 type Field = [name: string, id: number, type: string, repeated?: 'repeated']
 
-const message = (...fields: Field[]) => ({
+export const message = (...fields: Field[]) => ({
   fields: Object.fromEntries(fields.map(([name, id, type, rule]) => [name, { id, type, ...(rule && { rule }) }])),
 })
+
+/** One of several messages that refer to each other by name. `proto2` tells what is absent from what is false or 0. */
+export function messageType(messages: Record<string, ReturnType<typeof message>>, name: string, edition?: 'proto2') {
+  const nested = Object.entries(messages).map(([key, held]) => [key, { ...held, ...(edition && { edition }) }])
+  return protobuf.Root.fromJSON({ nested: Object.fromEntries(nested) }).lookupType(name)
+}
 
 const SCHEMA = {
   Model: message(
@@ -67,7 +76,7 @@ const SCHEMA = {
   Dimension: message(['dimValue', 1, 'int64'], ['dimParam', 2, 'string']),
 }
 
-export const ModelProto = protobuf.Root.fromJSON({ nested: SCHEMA }).lookupType('Model')
+export const ModelProto = messageType(SCHEMA, 'Model')
 
 type Int64 = number | { toNumber(): number }
 

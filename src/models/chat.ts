@@ -10,6 +10,7 @@ import { UserError } from '../errors.ts'
 import { readJson } from './config.ts'
 import type { ModelFolder } from './folder.ts'
 import { openPictures, type Vision } from './pictures/pictures.ts'
+import { hasTokenizer } from './tokenizers/tokenizer.ts'
 
 /** One turn of a chat. `images` counts how many of the request's images stand before the text of this turn. */
 export interface Message {
@@ -52,7 +53,8 @@ export async function openChat(folder: ModelFolder): Promise<Chat> {
   const { path, kind } = folder
   const settings = await readJson<{ clean_up_tokenization_spaces?: boolean }>(path, 'tokenizer_config.json')
   if (!settings || !existsSync(join(path, 'tokenizer.json'))) {
-    throw new UserError(`${path}: expected tokenizer.json and tokenizer_config.json in the model folder`)
+    const advice = hasTokenizer(path) ? '; sophia convert makes them out of the older files that it has' : ''
+    throw new UserError(`${path}: expected tokenizer.json and tokenizer_config.json in the model folder${advice}`)
   }
   const tokenizer = await AutoTokenizer.from_pretrained(path, { local_files_only: true })
   const template = await chatTemplate(path)
@@ -109,7 +111,7 @@ function turn({ role, text, images = 0 }: Message, kind: 'vlm' | 'lm', written?:
 }
 
 /** Newer checkpoints keep the template in a file of its own, which transformers.js does not look for. */
-async function chatTemplate(path: string): Promise<string | undefined> {
+export async function chatTemplate(path: string): Promise<string | undefined> {
   const file = join(path, 'chat_template.jinja')
   if (existsSync(file)) return readFile(file, 'utf8')
   return (await readJson<{ chat_template?: string }>(path, 'chat_template.json'))?.chat_template

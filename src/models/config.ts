@@ -94,7 +94,8 @@ export async function imageTokenOf(path: string, config: Config): Promise<number
   return named ?? (await addedTokens(path)).find(({ content }) => content === '<IMG_CONTEXT>')?.id
 }
 
-async function addedTokens(path: string): Promise<{ id: number; content: string }[]> {
+/** The added tokens of a folder that has a tokenizer.json. */
+export async function addedTokens(path: string): Promise<{ id: number; content: string }[]> {
   type Tokenizer = { added_tokens?: { id: number; content: string }[] }
   return (await readJson<Tokenizer>(path, 'tokenizer.json'))?.added_tokens ?? []
 }

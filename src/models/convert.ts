@@ -11,12 +11,14 @@ import type { Model } from '../graph/ir.ts'
 import { modelOf } from '../graph/proto.ts'
 import { buildGraphs, type Compute } from './builders/index.ts'
 import { type Config, readJson } from './config.ts'
+import { writeConversation } from './conversation.ts'
 import { type ModelFolder, openFolder, weightsOf } from './folder.ts'
 import type { Float } from './half.ts'
 import { resolveModel } from './hub.ts'
 import { quantizeGraph } from './quantize.ts'
 import { type Checkpoint, openCheckpoint } from './safetensors.ts'
 import { bareShards, placeShards } from './shards.ts'
+import { writeTokenizer } from './tokenizers/tokenizer.ts'
 import { compare, type Difference, type Graphs, noisePicture } from './verify.ts'
 import { copyPlain, wholeFolder, writeBuilt, writeFiles, writeGraphs } from './write.ts'
 
@@ -50,6 +52,8 @@ export async function convert(from: string, out: string, options: ConvertOptions
   let differences: Difference[] = []
   await wholeFolder(out, async part => {
     await copyPlain(source.path, part)
+    await writeTokenizer(source.path, part, source.config)
+    await writeConversation(part, source.config)
     if (dtype === 'q4') await writeQuantized(source, part, compute, options.q4Head ?? false)
     else {
       await placeShards(source.path, part, as)

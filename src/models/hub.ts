@@ -33,7 +33,9 @@ export async function resolveModel(
       choose(files) {
         // Python's exporters put the graphs beside the configs.
         const nested = files.some(({ name }) => name.startsWith('onnx/') || name.endsWith('.safetensors'))
-        const held = files.filter(({ name }) => wanted(name, nested ? 'onnx/' : '', dtype))
+        const whole = files.some(({ name }) => name === 'tokenizer.json')
+        const older = (name: string) => !whole && /^(merges\.txt|tokenizer\.model)$/.test(name)
+        const held = files.filter(({ name }) => wanted(name, nested ? 'onnx/' : '', dtype) || older(name))
         if (!held.some(({ name }) => /^(genai_)?config\.json$/.test(name)))
           throw new UserError(`${idOrPath}: the Hub's repository has no config.json`)
         const graphs = held.filter(({ name }) => /\.onnx([._]data(_\d+)?)?$/.test(name))

@@ -10,6 +10,7 @@ import * as assert from 'uvu/assert'
 import { convert } from '../../src/models/convert.ts'
 import { openFolder } from '../../src/models/folder.ts'
 import { resolveModel } from '../../src/models/hub.ts'
+import { older } from './older.ts'
 import { goldenPath, scratch } from './tiny.ts'
 
 const test = suite('models: hub')
@@ -92,6 +93,29 @@ test('convert takes the checkpoint, though there are graphs', async () => {
   assert.not(asked.some(name => name.startsWith('onnx/')))
   assert.equal(await readFile(join(out, 'model.safetensors')), weights)
   assert.ok(existsSync(join(out, 'onnx', 'model.onnx')))
+})
+
+test('an older tokenizer comes where there is no tokenizer.json, and one is made of it', async () => {
+  const folder = await older('qwen2', join(fresh(), 'older'))
+  const names = ['vocab.json', 'merges.txt', 'added_tokens.json', 'tokenizer_config.json']
+  const kept = { ...files }
+  for (const name of names) files[name] = await readFile(join(folder, name))
+  try {
+    await resolveModel('tiny/qwen')
+    assert.not(asked.includes('merges.txt'))
+    delete files['tokenizer.json']
+    const path = fresh()
+    const out = join(path, '..', 'converted')
+    await convert('tiny/qwen', out)
+    assert.ok(asked.includes('merges.txt'))
+    const tokenizer = JSON.parse(await readFile(join(out, 'tokenizer.json'), 'utf8'))
+    const golden = JSON.parse(kept['tokenizer.json'].toString())
+    assert.equal([tokenizer.model.vocab, tokenizer.model.merges], [golden.model.vocab, golden.model.merges])
+    assert.equal(tokenizer.added_tokens, golden.added_tokens)
+  } finally {
+    for (const name of names) delete files[name]
+    Object.assign(files, kept)
+  }
 })
 
 test('takes a broken download up where it stopped', async () => {
