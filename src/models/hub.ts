@@ -2,6 +2,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { UserError } from '../errors.ts'
 import { fetchRepository, HUB_ID } from '../io/hub.ts'
+import { suffixOf } from './variants.ts'
 
 export interface HubOptions {
   /** Variant of the graphs (fp16, q4, …); without one those that have no suffix are fetched. */
@@ -48,7 +49,7 @@ export async function resolveModel(
 /** Configs, tokenizer, processor, graphs of one variant with their data, weights. */
 function wanted(name: string, place: string, dtype: string | undefined): boolean {
   if (/^[\w.-]+\.(json|jinja)$/.test(name) || /^model(-\d+-of-\d+)?\.safetensors$/.test(name)) return true
-  const suffix = !dtype || dtype === 'fp32' ? '' : dtype === 'q8' ? '_quantized' : `_${dtype}`
+  const suffix = suffixOf(dtype ?? 'fp32')
   return new RegExp(
     `^${place}(vision_encoder|embed_tokens|decoder_model_merged|model)${suffix}\\.onnx([._]data(_\\d+)?)?$`,
   ).test(name)

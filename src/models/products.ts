@@ -37,7 +37,7 @@ const packed = (node: Node): Found => ({
 
 function plain(graph: Graph, node: Node, makers: Map<string, Node>): Found | undefined {
   const { weight, transposed } = stored(node.inputs[1], makers)
-  const shape = graph.initializers.get(weight)?.shape
+  const shape = graph.initializer(weight)?.shape
   if (shape?.length !== 2) return undefined
   const [first, second] = shape
   const module =

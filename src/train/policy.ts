@@ -8,6 +8,7 @@ import { sizeOf, type Tensor } from '../graph/ir.ts'
 import type { HostTensor } from '../graph/session.ts'
 import type { Compute } from '../models/builders/index.ts'
 import { type ModelFolder, openFolder } from '../models/folder.ts'
+import { branchOf } from '../models/foreign.ts'
 import { openPictures, positionAxes } from '../models/pictures/pictures.ts'
 import { loadTensor } from '../models/safetensors.ts'
 import type { Parts } from './forward.ts'
@@ -91,7 +92,7 @@ export const openParts = async (folder: ModelFolder, compute: Compute = 'float32
   partsOf(await computing(folder, compute))
 
 async function partsOf(folder: ModelFolder): Promise<Parts> {
-  const graphs = await Promise.all(folder.graphs.map(async name => [name, (await folder.graph(name)).graph] as const))
+  const graphs = await Promise.all(folder.graphs.map(async name => [name, branchOf((await folder.graph(name)).graph, false)] as const))
   return Object.fromEntries(graphs)
 }
 
@@ -110,7 +111,8 @@ async function computing(folder: ModelFolder, compute: Compute): Promise<ModelFo
 
 /** As our own graphs say; of others, by their first product. */
 async function computeOf(folder: ModelFolder): Promise<Compute> {
-  const { graph, metadata } = await folder.graph(folder.graphs.at(-1)!)
+  const { graph: held, metadata } = await folder.graph(folder.graphs.at(-1)!)
+  const graph = branchOf(held, false)
   const product = graph.nodes.find(({ op }) => op === 'MatMul' || op === 'MatMulNBits')
   return (metadata.compute ?? (product ? graph.type(product.outputs[0]).dtype : 'float32')) as Compute
 }
