@@ -71,7 +71,8 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
   const kind = config.vision_config ? 'vlm' : 'lm'
   const decoder = decoderOf(config, path)
   // Python's exporters put the graphs beside the configs.
-  const beside = !checkpoint && graphsIn(kind, await readdir(path)).every(name => existsSync(join(path, `${name}.onnx`)))
+  const beside =
+    !checkpoint && graphsIn(kind, await readdir(path)).every(name => existsSync(join(path, `${name}.onnx`)))
   const onnx = existsSync(join(path, 'onnx')) ? join(path, 'onnx') : beside ? path : undefined
   const ready = !options.checkpoint && onnx
   const source = ready
@@ -133,7 +134,11 @@ function built(
   }
   const graphs = buildGraphs(config, weightsOf(checkpoint, path), compute)
   const made = new Map<string, Promise<Model>>()
-  return { onnx: checkpoint.folder, graphs: GRAPHS[kind][0], graph: name => once(made, name, async () => modelOf(graphs[name])) }
+  return {
+    onnx: checkpoint.folder,
+    graphs: GRAPHS[kind][0],
+    graph: name => once(made, name, async () => modelOf(graphs[name])),
+  }
 }
 
 /** The builders' way into a checkpoint. Throws a UserError for a tensor that is absent or of another shape. */

@@ -23,7 +23,13 @@ export type Dtypes = string | Record<string, string> | undefined
 /** What transformers.js takes where nobody says otherwise. */
 export const dtypesOf = (config: Config): Dtypes => {
   const held = (config['transformers.js_config'] as { dtype?: Dtypes } | undefined)?.dtype
-  return typeof held === 'string' ? Object.fromEntries(Object.values(GRAPHS).flat(2).map(name => [name, held])) : held
+  return typeof held === 'string'
+    ? Object.fromEntries(
+        Object.values(GRAPHS)
+          .flat(2)
+          .map(name => [name, held]),
+      )
+    : held
 }
 
 /**

@@ -92,7 +92,9 @@ export const openParts = async (folder: ModelFolder, compute: Compute = 'float32
   partsOf(await computing(folder, compute))
 
 async function partsOf(folder: ModelFolder): Promise<Parts> {
-  const graphs = await Promise.all(folder.graphs.map(async name => [name, branchOf((await folder.graph(name)).graph, false)] as const))
+  const graphs = await Promise.all(
+    folder.graphs.map(async name => [name, branchOf((await folder.graph(name)).graph, false)] as const),
+  )
   return Object.fromEntries(graphs)
 }
 
