@@ -44,7 +44,7 @@ function put(into: Graph, part: Graph, given: Record<string, boolean>, outer: Ma
     const branch = node.op === 'If' ? taken(into, node, inputs[0], given) : undefined
     if (branch) {
       const made = put(into, branch, given, names)
-      node.outputs.forEach((output, i) => names.set(output, made.get(branch.outputs[i])!))
+      for (const [i, output] of node.outputs.entries()) names.set(output, made.get(branch.outputs[i])!)
       continue
     }
     const attrs = Object.entries(node.attrs).map(([key, value]) => [key, value instanceof Graph ? copy(value, names, '', into) : value]) // biome-ignore format: one thought

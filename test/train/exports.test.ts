@@ -129,6 +129,19 @@ test('beside weights of four bits the adapter is all that is saved, and says so'
   }
 })
 
+test('of two graphs in one file both learn, and are saved as two', async () => {
+  const merged = laid('merged-llama', dir)
+  const full = await run(merged, 'merged-full')
+  assert.ok(full.lines[2].loss < full.lines[0].loss)
+  const saved = (await (await openFolder(full.out)).graph('decoder_model_merged')).graph
+  assert.ok(saved.inputs.includes('use_cache_branch'))
+  assert.is.not(await greedy(full.out), await greedy(merged))
+  const made = await run(merged, 'merged-lora', { lr: 0.1, lora: { rank: 2, alpha: 16 } })
+  const text = await greedy(merged, join(made.out, 'adapter'))
+  assert.is.not(text, await greedy(merged))
+  assert.is(await greedy(made.out), text)
+})
+
 test('what cannot be trained is told from the graph alone', async () => {
   assert.match(await complaint(async () => openPolicy(await openFolder(four), { trainVision: false })), /quantized .*MatMulNBits at node .*--lora/) // biome-ignore format: one thought
   const folder = await openFolder(optimum)
