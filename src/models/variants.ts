@@ -50,7 +50,7 @@ export function variants(names: string[], present: string[], dtype: Dtypes): (na
   }
 }
 
-export const suffixOf = (dtype: string) => (dtype === 'fp32' ? '' : dtype === 'q8' ? '_quantized' : `_${dtype}`)
+const suffixOf = (dtype: string) => (dtype === 'fp32' ? '' : dtype === 'q8' ? '_quantized' : `_${dtype}`)
 
 /** What stands between a graph's name and `.onnx`, if the file is one of its variants. */
 const suffixIn = (name: string, file: string) => new RegExp(`^${name}(|_[a-z0-9]+)\\.onnx$`).exec(file)?.[1]

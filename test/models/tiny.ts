@@ -52,9 +52,12 @@ export async function complaint(work: () => Promise<unknown>): Promise<string> {
 /** A folder for one test file, removed when the process ends. */
 export function scratch(): string {
   const path = mkdtempSync(join(tmpdir(), 'sophia-models-'))
-  process.on('exit', () => rmSync(path, { recursive: true, force: true }))
+  if (scratches.length === 0) process.on('exit', () => scratches.forEach(each => rmSync(each, { recursive: true, force: true }))) // biome-ignore format: one thought
+  scratches.push(path)
   return path
 }
+
+const scratches: string[] = []
 
 export interface Inputs {
   ids: HostTensor
