@@ -47,7 +47,7 @@ export async function openPolicy(folder: ModelFolder, options: PolicyOptions): P
   const source = await computing(folder, compute)
   const parts = await partsOf(source)
   const how = { compute, rebuilt: source !== folder }
-  if (!lora) refuseQuantized(parts, folder)
+  refuseQuantized(parts, folder, lora !== undefined)
   if (lora) {
     const which = parts.decoder_model_merged ? 'decoder_model_merged' : 'model'
     const { graph, adapters } = withAdapters(parts[which]!, lora)
@@ -78,8 +78,19 @@ async function policyOf(
   return { parts, trained, adapters, reading: await readingOf(parts, folder), onnx: folder.onnx, ...how }
 }
 
-function refuseQuantized(parts: Parts, { path }: ModelFolder): void {
-  const node = Object.values(parts).flatMap(part => part.nodes).find(({ op }) => op === 'MatMulNBits') // biome-ignore format: one thought
+/** Products of weights that are neither floats nor, as MatMulNBits', taken apart for the gradient. */
+const INTEGERS = new Set(['MatMulInteger', 'ConvInteger', 'MatMulBnb4', 'QLinearMatMul'])
+
+function refuseQuantized(parts: Parts, { path }: ModelFolder, beside: boolean): void {
+  const nodes = Object.values(parts).flatMap(part => part.nodes)
+  const find = (wanted: (op: string) => boolean) => nodes.find(({ op }) => wanted(op))
+  const fixed = find(op => INTEGERS.has(op))
+  if (fixed)
+    throw new UserError(
+      `${path}: its weights are quantized (${fixed.op} at node ${fixed.name}) in a way that no gradient goes through. ` +
+        'Choose a variant in floats, or q4 with --lora, by --dtype',
+    )
+  const node = beside ? undefined : find(op => op === 'MatMulNBits')
   if (!node) return
   throw new UserError(
     `${path}: its weights are quantized (MatMulNBits at node ${node.name}) and cannot be trained themselves. ` +

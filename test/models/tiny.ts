@@ -52,7 +52,10 @@ export async function complaint(work: () => Promise<unknown>): Promise<string> {
 /** A folder for one test file, removed when the process ends. */
 export function scratch(): string {
   const path = mkdtempSync(join(tmpdir(), 'sophia-models-'))
-  if (scratches.length === 0) process.on('exit', () => scratches.forEach(each => rmSync(each, { recursive: true, force: true }))) // biome-ignore format: one thought
+  if (scratches.length === 0)
+    process.on('exit', () => {
+      for (const each of scratches) rmSync(each, { recursive: true, force: true })
+    })
   scratches.push(path)
   return path
 }
