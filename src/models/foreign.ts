@@ -1,6 +1,7 @@
 /** What graphs that others exported need before they can stand beside ours. */
 
 import { decided } from '../graph/branches.ts'
+import { inFloats } from '../graph/bytes.ts'
 import { type Dim, Graph, type Model } from '../graph/ir.ts'
 import { upgraded } from '../graph/upgrade.ts'
 import type { Decoder } from './config.ts'
@@ -28,6 +29,7 @@ export function settled(model: Model, { kvHeads, headDim }: Decoder, apart?: str
     const shared = (name: string) => held.has(name) || /\.(weight|bias)$/.test(name) || /^const_/.test(name)
     rename(graph, name => (shared(name) || name.startsWith(`${apart}/`) ? undefined : `${apart}/${name}`))
   }
+  inFloats(graph)
   const made = upgraded(model)
   return graph.inputs.includes(SWITCH) ? made : { ...made, graph: decided(made.graph) }
 }

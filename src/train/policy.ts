@@ -4,7 +4,7 @@
  */
 
 import { UserError } from '../errors.ts'
-import { sizeOf, type Tensor } from '../graph/ir.ts'
+import { type Graph, type Node, sizeOf, type Tensor } from '../graph/ir.ts'
 import type { HostTensor } from '../graph/session.ts'
 import type { Compute } from '../models/builders/index.ts'
 import { type ModelFolder, openFolder } from '../models/folder.ts'
@@ -82,18 +82,20 @@ async function policyOf(
 const INTEGERS = new Set(['MatMulInteger', 'ConvInteger', 'MatMulBnb4', 'QLinearMatMul'])
 
 function refuseQuantized(parts: Parts, { path }: ModelFolder, beside: boolean): void {
-  const nodes = Object.values(parts).flatMap(part => part.nodes)
-  const find = (wanted: (op: string) => boolean) => nodes.find(({ op }) => wanted(op))
-  const fixed = find(op => INTEGERS.has(op))
+  const find = (wanted: (node: Node, part: Graph) => boolean) =>
+    Object.values(parts as Record<string, Graph>).flatMap(part => part.nodes.filter(node => wanted(node, part)))[0]
+  const fixed = find(({ op }) => INTEGERS.has(op))
   if (fixed)
     throw new UserError(
       `${path}: its weights are quantized (${fixed.op} at node ${fixed.name}) in a way that no gradient goes through. ` +
         'Choose a variant in floats, or q4 with --lora, by --dtype',
     )
-  const node = beside ? undefined : find(op => op === 'MatMulNBits')
+  if (beside) return
+  const inBytes = ({ op, inputs }: Node, part: Graph) => op === 'DequantizeLinear' && part.initializers.has(inputs[0])
+  const node = find((each, part) => each.op === 'MatMulNBits' || inBytes(each, part))
   if (!node) return
   throw new UserError(
-    `${path}: its weights are quantized (MatMulNBits at node ${node.name}) and cannot be trained themselves. ` +
+    `${path}: its weights are quantized (${node.op} at node ${node.name}) and cannot be trained themselves. ` +
       'Train adapters beside them with --lora RANK, or choose a variant in floats by --dtype',
   )
 }

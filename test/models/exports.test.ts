@@ -44,6 +44,7 @@ const EXPORTS: Record<string, { model: string; dtype?: string; loose?: number; r
   'optimum-fp32': { model: optimum },
   'optimum-fp16': { model: optimum, dtype: 'fp16', loose: 0.1 },
   'optimum-q4': { model: optimum, dtype: 'q4' },
+  'optimum-q8': { model: optimum, dtype: 'q8' },
   'optimum-q4f16': { model: optimum, dtype: 'q4f16', loose: 0.1 },
   'genai-fp32': { model: laid('genai-fp32', dir) },
   'genai-fp16': { model: laid('genai-fp16', dir), loose: 0.1 },
