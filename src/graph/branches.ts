@@ -21,13 +21,25 @@ export function decided(graph: Graph, given: Record<string, boolean> = {}): Grap
     const { dtype, shape } = graph.type(input)
     if (!(input in given)) result.input(input, dtype, shape!)
   }
-  const names = put(result, graph, given, new Map())
+  const names = put(result, graph, given, new Map(), new Set())
   for (const output of graph.outputs) result.output(names.get(output)!, output)
   return result
 }
 
-/** Appends the tensors and nodes of a graph or branch. @returns its values' names in `into`; `outer`: those around it */
-function put(into: Graph, part: Graph, given: Record<string, boolean>, outer: Map<string, string>) {
+/**
+ * Appends the tensors and nodes of a graph or branch.
+ *
+ * @param outer the names in `into` of the values around it
+ * @param nodes the names of the nodes that `into` has, each of which must be the only one
+ * @returns the names in `into` of its values
+ */
+function put(
+  into: Graph,
+  part: Graph,
+  given: Record<string, boolean>,
+  outer: Map<string, string>,
+  nodes: Set<string>,
+): Map<string, string> {
   const names = new Map(outer)
   const own = (name: string) => {
     names.set(name, into.has(name) ? into.fresh(name) : name)
@@ -43,13 +55,15 @@ function put(into: Graph, part: Graph, given: Record<string, boolean>, outer: Ma
     const inputs = node.inputs.map(input => names.get(input) ?? input)
     const branch = node.op === 'If' ? taken(into, node, inputs[0], given) : undefined
     if (branch) {
-      const made = put(into, branch, given, names)
+      const made = put(into, branch, given, names, nodes)
       for (const [i, output] of node.outputs.entries()) names.set(output, made.get(branch.outputs[i])!)
       continue
     }
     const attrs = Object.entries(node.attrs).map(([key, value]) => [key, value instanceof Graph ? copy(value, names, '', into) : value]) // biome-ignore format: one thought
     const outputs = node.outputs.map(output => output && own(output))
-    into.add({ ...node, inputs, outputs, attrs: Object.fromEntries(attrs) })
+    const name = nodes.has(node.name) ? into.fresh(node.name) : node.name
+    nodes.add(name)
+    into.add({ ...node, name, inputs, outputs, attrs: Object.fromEntries(attrs) })
     for (const output of node.outputs) if (output) recall(into, names.get(output)!, part, output)
   }
   return names
