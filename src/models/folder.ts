@@ -43,7 +43,7 @@ export interface ModelFolder {
 }
 
 export interface FolderOptions {
-  /** Which of the Hub's variants: `fp16` reads `decoder_model_merged_fp16.onnx`. Default: the one without a suffix. */
+  /** Which of the Hub's variants: `fp16` reads `decoder_model_merged_fp16.onnx`. Default: see variants.ts. */
   dtype?: string
   /** A PEFT adapter that its graphs are to have. */
   adapter?: string
