@@ -7,12 +7,15 @@ import { UserError } from '../errors.ts'
 import { inline } from '../graph/inline.ts'
 import { DTYPE_CODES, type DType, type Graph } from '../graph/ir.ts'
 import type { ModelFolder } from '../models/folder.ts'
+import { branchOf } from '../models/foreign.ts'
 import { leftPadded } from './padding.ts'
 
 /** The graphs of a model folder, read; the signatures are those of the Hub's exports. */
 export interface Parts {
   /** inputs_embeds or input_ids, attention_mask, position_ids, past_key_values.* → logits, present.* */
   decoder: Graph
+  /** The same for one token after a past, where that is another graph. */
+  next?: Graph
   /** input_ids (B, T) → inputs_embeds (B, T, D); absent where the decoder takes ids. */
   embed?: Graph
   /** pixel_values and whatever else (…) → image_features (N, tokens, D) or (features, D) */
@@ -23,9 +26,12 @@ export interface Parts {
 
 export async function partsOf(folder: ModelFolder): Promise<Parts> {
   const graph = async (name: string) => (await folder.graph(name)).graph
-  if (folder.kind === 'lm') return { decoder: leftPadded(await graph('model')) }
+  const held = await graph(folder.graphs.at(-1)!)
+  const [first, after] = [false, true].map(past => branchOf(held, past))
+  const decoders = { decoder: leftPadded(first), ...(after !== first && { next: leftPadded(after) }) }
+  if (folder.kind === 'lm') return decoders
   return {
-    decoder: leftPadded(await graph('decoder_model_merged')),
+    ...decoders,
     embed: await graph('embed_tokens'),
     vision: await graph('vision_encoder'),
     imageToken: folder.imageToken,

@@ -76,7 +76,9 @@ export function openRunner(parts: Parts, eos: number[], choice: Choice, options:
     },
 
     async burst(rows, steps) {
-      const opened = await session('burst', () => buildBurst(parts, eos, choice))
+      const opened = await session('burst', () =>
+        buildBurst({ ...parts, decoder: parts.next ?? parts.decoder }, eos, choice),
+      )
       const { tensors, width } = packer.pack(rows.map(row => row.cache))
       const made = await opened.run({
         steps: { dtype: 'int64', shape: [], data: BigInt64Array.of(BigInt(steps)) },

@@ -8,13 +8,15 @@ import { type DType, Graph, type Node } from './ir.ts'
  *
  * @param put appends the node, or what is to stand for it
  * @param typed the dtype of an input, from the one that it had
+ * @param parent the graph around the new one, where it is a branch or a body
  */
 export function copyOf(
   graph: Graph,
   put: (into: Graph, node: Node) => void,
   typed: (dtype: DType) => DType = dtype => dtype,
+  parent?: Graph,
 ): Graph {
-  const result = new Graph(graph.name)
+  const result = new Graph(graph.name, parent)
   for (const name of [...graph.reserved, ...graph.types.keys(), ...graph.nodes.map(node => node.name)]) result.reserved.add(name) // biome-ignore format: one thought
   for (const input of graph.inputs) result.input(input, typed(graph.type(input).dtype), graph.shape(input)!)
   for (const [name, tensor] of graph.initializers) result.weight(name, tensor)

@@ -1,8 +1,8 @@
-/** Shape rules of ONNX Runtime's own attentions and quantized look-ups. */
+/** Shape rules of ONNX Runtime's own attentions, and of look-ups and products of what is quantized. */
 
 import { add, multiply, quotient } from './dims.ts'
 import type { Dim } from './ir.ts'
-import { axisOf, type Inference } from './shapes.ts'
+import { axisOf, conv, type Inference, matmul } from './shapes.ts'
 
 /** (B, T, H·D), and the caches (B, KV, P+T, D); packed, the query holds keys and values too. */
 export const groupQuery: Inference = ({ x, int }) => {
@@ -43,4 +43,21 @@ export const gatherQuantized: Inference = ({ x, int }) => {
   const axis = axisOf(int('gather_axis', 0), data.shape.length)
   const whole = data.shape.map((dim, i) => (i === data.shape!.length - 1 ? multiply(dim, packed) : dim))
   return [{ dtype, shape: [...whole.slice(0, axis), ...indices.shape, ...whole.slice(axis + 1)] }]
+}
+
+const packed: Inference = ({ x, int }) => [{ dtype: x[0]!.dtype, shape: x[0]!.shape && [...x[0]!.shape.slice(0, -1), int('N', 0)] }] // biome-ignore format: one thought
+
+/** Products of what is quantized: of weights in blocks, and of weights and activations in bytes. */
+export const INTEGER_PRODUCTS: Record<string, Inference> = {
+  MatMulNBits: packed,
+  MatMulBnb4: packed,
+  MatMulInteger: c => [{ ...matmul(c)[0]!, dtype: 'int32' }],
+  ConvInteger: c => [{ ...conv(c)[0]!, dtype: 'int32' }],
+  DynamicQuantizeLinear: ({ x }) => [
+    { dtype: 'uint8', shape: x[0]!.shape },
+    { dtype: 'float32', shape: [] },
+    { dtype: 'uint8', shape: [] },
+  ],
+  QuantizeLinear: ({ x }) => [{ dtype: x[2]?.dtype ?? 'uint8', shape: x[0]!.shape }],
+  DequantizeLinear: ({ x }) => [{ dtype: x[1]!.dtype, shape: x[0]!.shape }],
 }

@@ -4,7 +4,7 @@
  */
 
 import { multiply, quotient, subtract, unknown } from './dims.ts'
-import { gatherQuantized, groupQuery, multiHead } from './fused.ts'
+import { gatherQuantized, groupQuery, INTEGER_PRODUCTS, multiHead } from './fused.ts'
 import { INTEGERS } from './integers.ts'
 import { dtypeOf, type Graph, type Node, type Tensor } from './ir.ts'
 import {
@@ -57,7 +57,7 @@ const TABLE: Record<string, Inference> = {
   ...table(boolean, 'IsNaN IsInf'),
   ...table(reduction, 'ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSumExp'),
   ...table(matmul, 'MatMul FusedMatMul Gemm'),
-  MatMulNBits: ({ x, int }) => [{ dtype: x[0]!.dtype, shape: x[0]!.shape && [...x[0]!.shape.slice(0, -1), int('N', 0)] }],
+  ...INTEGER_PRODUCTS,
   ...table(squeeze, 'Squeeze'),
   ...table(unsqueeze, 'Unsqueeze'),
   ...table(reshape, 'Reshape'),

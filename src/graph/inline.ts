@@ -59,7 +59,7 @@ function renamed(node: Node, names: Map<string, string>, prefix: string, into: G
 }
 
 /** A copy of a subgraph under the new names of what surrounds it. */
-function copy(graph: Graph, outer: Map<string, string>, prefix: string, parent: Graph): Graph {
+export function copy(graph: Graph, outer: Map<string, string>, prefix: string, parent: Graph): Graph {
   const result = new Graph(`${prefix}${graph.name}`, parent)
   const names = new Map(outer)
   for (const input of graph.inputs) {

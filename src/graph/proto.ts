@@ -4,6 +4,7 @@
  * `value_info` says, the file is believed.
  */
 
+import { UserError } from '../errors.ts'
 import { inferNode } from './infer.ts'
 import { tensorIntegers } from './integers.ts'
 import {
@@ -124,7 +125,7 @@ const needs = ({ input = [], attribute = [] }: NodeProto): string[] => [
 ]
 
 function readType({ name, type }: ValueProto): [DType, Dim[]] {
-  if (!type?.tensorType) throw new Error(`ONNX value ${name} is not a tensor, which is not supported`)
+  if (!type?.tensorType) throw new UserError(`ONNX value ${name}: expected a tensor, got a sequence or a map, which are not supported. Take another export, or the checkpoint`) // biome-ignore format: one thought
   const { elemType, shape } = type.tensorType
   const dims = (shape?.dim ?? []).map(({ dimValue, dimParam }, i) => dimParam || number(dimValue) || `${name}.${i}`)
   return [dtypeOf(elemType), dims]

@@ -87,6 +87,7 @@ export async function openSession(model: string | Model | Uint8Array, options: S
     ...(options.profile && { enableProfiling: true, profileFilePrefix: `${options.profile}-${++opened}` }),
     extra: {
       session: {
+        qdq_matmulnbits_accuracy_level: '1', // products with weights in bytes do not round activations to bytes
         set_denormal_as_zero: '1', // Adam's moments decay into denormals, which are a hundred times slower
         ...(options.folder && { model_external_initializers_file_folder_path: options.folder }),
         ...(frugal && { disable_prepacking: '1' }),

@@ -185,7 +185,7 @@ export const conv: Inference = ({ x, node, int }) => {
   const [strides, pads, dilations] = [list('strides', 1), list('pads', 0), list('dilations', 1)]
   const spatial = data.shape.slice(2).map((dim, i) => {
     const k = kernel.shape![i + 2]
-    if (typeof dim !== 'number' || typeof k !== 'number' || node.attrs.auto_pad) return unknown()
+    if (typeof dim !== 'number' || typeof k !== 'number' || /^SAME/.test(String(node.attrs.auto_pad))) return unknown()
     return Math.floor((dim + pads[i] + pads[i + rank] - dilations[i] * (k - 1) - 1) / strides[i]) + 1
   })
   void int

@@ -36,8 +36,12 @@ export interface HubFile {
 export interface Choice {
   /** Tells apart what is chosen of one repository: whoever chose the same before has it whole. */
   mark: string
-  /** What to fetch, of all that is there. @throws UserError where the repository is not what was hoped for */
-  choose: (files: HubFile[]) => HubFile[]
+  /**
+   * What to fetch, of all that is there; `read` fetches a small file at once.
+   *
+   * @throws UserError where the repository is not what was hoped for
+   */
+  choose: (files: HubFile[], read: (file: HubFile) => Promise<string>) => HubFile[] | Promise<HubFile[]>
   /** What is left to do before the folder counts as whole. */
   finish?: (folder: string, names: string[]) => Promise<void>
 }
@@ -57,9 +61,14 @@ export async function fetchRepository(repository: Repository, { mark, choose, fi
   await alone(folder, async () => {
     if (existsSync(done)) return // another process fetched it while we waited
     const { sha, files } = await list(repository, revision)
-    const chosen = choose(files)
     const from = `${endpoint()}/${kind === 'models' ? '' : `${kind}/`}${id}/resolve/${sha}`
-    for (const file of chosen) await download(file, `${from}/${encoded(file.name)}`, folder, sha, repository)
+    const fetch = (file: HubFile) => download(file, `${from}/${encoded(file.name)}`, folder, sha, repository)
+    const read = async (file: HubFile) => {
+      await fetch(file)
+      return readFile(join(folder, file.name), 'utf8')
+    }
+    const chosen = await choose(files, read)
+    for (const file of chosen) await fetch(file)
     await finish?.(
       folder,
       chosen.map(({ name }) => name),

@@ -17,6 +17,7 @@ import { completed } from './defaults.ts'
 import { settled } from './foreign.ts'
 import { resolveModel } from './hub.ts'
 import { type Checkpoint, openCheckpoint } from './safetensors.ts'
+import { type Dtypes, dtypesOf, GRAPHS, graphsIn, variants } from './variants.ts'
 
 export interface ModelFolder {
   /** Absolute. */
@@ -26,7 +27,7 @@ export interface ModelFolder {
   config: Config
   generationConfig: Record<string, unknown>
   kind: 'vlm' | 'lm'
-  /** Names of the graphs: vision_encoder, embed_tokens and decoder_model_merged, or model. */
+  /** Names of the graphs: vision_encoder, embed_tokens and decoder_model_merged, or model, or decoder_model_merged alone. */
   graphs: string[]
   /** A graph, parsed once: do not change it, `inline` it. Its initializers are external, in `onnx`. */
   graph(name: string): Promise<Model>
@@ -42,7 +43,7 @@ export interface ModelFolder {
 }
 
 export interface FolderOptions {
-  /** Which of the Hub's variants: `fp16` reads `decoder_model_merged_fp16.onnx`. Default: the one without a suffix. */
+  /** Which of the Hub's variants: `fp16` reads `decoder_model_merged_fp16.onnx`. Default: see variants.ts. */
   dtype?: string
   /** A PEFT adapter that its graphs are to have. */
   adapter?: string
@@ -51,8 +52,6 @@ export interface FolderOptions {
   /** What graphs that are built compute in; single precision where absent. */
   compute?: Compute
 }
-
-const GRAPHS = { vlm: ['vision_encoder', 'embed_tokens', 'decoder_model_merged'], lm: ['model'] }
 
 /** Opens a folder or a Hub id. Throws a UserError that says what is missing and what to do. */
 export async function openFolder(idOrPath: string, options: FolderOptions = {}): Promise<ModelFolder> {
@@ -72,19 +71,19 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
   const kind = config.vision_config ? 'vlm' : 'lm'
   const decoder = decoderOf(config, path)
   // Python's exporters put the graphs beside the configs.
-  const beside = !checkpoint && GRAPHS[kind].every(name => existsSync(join(path, `${name}.onnx`)))
+  const beside =
+    !checkpoint && graphsIn(kind, await readdir(path)).every(name => existsSync(join(path, `${name}.onnx`)))
   const onnx = existsSync(join(path, 'onnx')) ? join(path, 'onnx') : beside ? path : undefined
   const ready = !options.checkpoint && onnx
   const source = ready
-    ? await files(onnx, kind, decoder, options, checkpoint)
-    : built(path, config, checkpoint, options.compute)
+    ? await files(onnx, kind, decoder, options.dtype ?? dtypesOf(config), checkpoint)
+    : built(path, config, checkpoint, kind, options.compute)
   const imageToken = kind === 'vlm' ? await imageTokenOf(path, config) : undefined
   const folder: ModelFolder = {
     path,
     config,
     generationConfig,
     kind,
-    graphs: GRAPHS[kind],
     decoder,
     eos: await eosOf(path, config, generationConfig),
     ...(imageToken !== undefined && { imageToken }),
@@ -95,50 +94,51 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
   return options.adapter ? adapted(folder, options.adapter) : folder
 }
 
-type Source = Pick<ModelFolder, 'onnx' | 'graph'>
+type Source = Pick<ModelFolder, 'onnx' | 'graph' | 'graphs'>
 
 /** Graphs from files. */
 async function files(
   onnx: string,
   kind: 'vlm' | 'lm',
   decoder: Decoder,
-  { dtype }: FolderOptions,
+  dtype: Dtypes,
   checkpoint?: Checkpoint,
 ): Promise<Source> {
   const present = (await readdir(onnx)).filter(file => file.endsWith('.onnx')).sort()
-  const suffix = dtype ? suffixOf(dtype) : onlyVariant(present, GRAPHS[kind])
-  const fileOf = (name: string) => `${name}${suffix}.onnx`
-  const missing = GRAPHS[kind].map(fileOf).filter(file => !present.includes(file))
+  const graphs = graphsIn(kind, present)
+  const fileOf = variants(graphs, present, dtype)
+  const missing = graphs.map(fileOf).filter(file => !present.includes(file))
   if (missing.length > 0) {
     const found = present.length ? `found ${present.join(', ')}` : 'found no .onnx file'
-    const others = present.some(file => file.startsWith(`${GRAPHS[kind][0]}_`)) ? '. Choose a variant by --dtype' : ''
+    const others = present.some(file => file.startsWith(`${graphs[0]}_`)) ? '. Choose a variant by --dtype' : ''
     throw new UserError(`${onnx}: expected ${missing.join(', ')} of a ${kind} model; ${found}${others}`)
   }
   const parsed = new Map<string, Promise<Model>>()
   const read = async (name: string) => {
-    const apart = GRAPHS[kind].length > 1 ? name : undefined
+    const apart = graphs.length > 1 ? name : undefined
     return settled(readModel(await readFile(join(onnx, fileOf(name)))), decoder, apart, checkpoint?.tensors)
   }
-  return { onnx, graph: name => once(parsed, name, () => read(name)) }
-}
-
-const suffixOf = (dtype: string) => (dtype === 'fp32' ? '' : dtype === 'q8' ? '_quantized' : `_${dtype}`)
-
-/** The suffix of the graphs where nobody asks for one: none, unless the folder has one variant and it has a suffix. */
-function onlyVariant(present: string[], [first, ...rest]: string[]): string {
-  const suffixes = present.filter(file => file.startsWith(first)).map(file => file.slice(first.length, -'.onnx'.length))
-  const whole = suffixes.filter(suffix => rest.every(name => present.includes(`${name}${suffix}.onnx`)))
-  return whole.length === 1 ? whole[0] : ''
+  return { onnx, graphs, graph: name => once(parsed, name, () => read(name)) }
 }
 
 /** Graphs built over the checkpoint. */
-function built(path: string, config: Config, checkpoint: Checkpoint | undefined, compute?: Compute): Source {
+function built(
+  path: string,
+  config: Config,
+  checkpoint: Checkpoint | undefined,
+  kind: 'vlm' | 'lm',
+  compute?: Compute,
+): Source {
   if (!checkpoint) {
     throw new UserError(`${path}: expected onnx/*.onnx or model.safetensors beside config.json, found neither`)
   }
   const graphs = buildGraphs(config, weightsOf(checkpoint, path), compute)
   const made = new Map<string, Promise<Model>>()
-  return { onnx: checkpoint.folder, graph: name => once(made, name, async () => modelOf(graphs[name])) }
+  return {
+    onnx: checkpoint.folder,
+    graphs: GRAPHS[kind][0],
+    graph: name => once(made, name, async () => modelOf(graphs[name])),
+  }
 }
 
 /** The builders' way into a checkpoint. Throws a UserError for a tensor that is absent or of another shape. */

@@ -1,7 +1,8 @@
 /** What graphs that others exported need before they can stand beside ours. */
 
-import type { Dim, Graph, Model, Node } from '../graph/ir.ts'
-import { Graph as Subgraph } from '../graph/ir.ts'
+import { decided } from '../graph/branches.ts'
+import { inFloats } from '../graph/bytes.ts'
+import { type Dim, Graph, type Model } from '../graph/ir.ts'
 import { upgraded } from '../graph/upgrade.ts'
 import type { Decoder } from './config.ts'
 
@@ -22,16 +23,34 @@ export function settled(model: Model, { kvHeads, headDim }: Decoder, apart?: str
     const known = (dim: Dim, size: number) => (typeof dim === 'number' ? dim : size)
     graph.types.set(name, { dtype, shape: [shape[0], known(shape[1], kvHeads), shape[2], known(shape[3], headDim)] })
   }
-  if (apart) own(graph, `${apart}/`, held)
-  return upgraded(model)
+  if (graph.inputs.includes(SWITCH)) rename(graph, name => /^(.*\.(weight|bias))_merged_0$/.exec(name)?.[1])
+  if (apart) {
+    // What is called by no checkpoint's name.
+    const shared = (name: string) => held.has(name) || /\.(weight|bias)$/.test(name) || /^const_/.test(name)
+    rename(graph, name => (shared(name) || name.startsWith(`${apart}/`) ? undefined : `${apart}/${name}`))
+  }
+  inFloats(graph)
+  const made = upgraded(model)
+  return graph.inputs.includes(SWITCH) ? made : { ...made, graph: decided(made.graph) }
 }
 
-/** Puts the prefix before all initializers but weights and what has it already. */
-function own(graph: Graph, prefix: string, held: Names): void {
+/** What tells the two graphs apart that optimum merged into one file before its version 1.14. */
+const SWITCH = 'use_cache_branch'
+
+/**
+ * The decoder for an empty past or for what comes after one; of most files these are the same graph. Where they are two,
+ * the one takes no notice of its past, and the other may let a token see those that come with it, for it was traced
+ * with one: the first is for prompts and for training, the second for a token at a time.
+ */
+export const branchOf = (graph: Graph, past: boolean): Graph =>
+  graph.inputs.includes(SWITCH) ? decided(graph, { [SWITCH]: past }) : graph
+
+/** Renames initializers; those for which there is no other name, or one that is taken, stay. */
+function rename(graph: Graph, other: (name: string) => string | undefined): void {
   const names = new Map<string, string>()
   for (const name of graph.initializers.keys()) {
-    const shared = held.has(name) || /\.(weight|bias)$/.test(name) || name.startsWith('const_')
-    if (!shared && !name.startsWith(prefix)) names.set(name, prefix + name)
+    const to = other(name)
+    if (to && !graph.has(to)) names.set(name, to)
   }
   for (const [from, to] of names) {
     graph.weight(to, graph.initializers.get(from)!)
@@ -40,14 +59,12 @@ function own(graph: Graph, prefix: string, held: Names): void {
     const integers = graph.known.get(from)
     if (integers) graph.known.set(to, integers)
   }
-  const rename = (node: Node) => {
-    node.inputs = node.inputs.map(input => names.get(input) ?? input)
-    for (const inner of Object.values(node.attrs)) {
-      if (!(inner instanceof Subgraph)) continue
-      inner.nodes.forEach(rename)
-      inner.outputs = inner.outputs.map(output => names.get(output) ?? output)
+  const renamed = (part: Graph) => {
+    for (const node of part.nodes) {
+      node.inputs = node.inputs.map(input => names.get(input) ?? input)
+      for (const inner of Object.values(node.attrs)) if (inner instanceof Graph) renamed(inner)
     }
+    part.outputs = part.outputs.map(output => names.get(output) ?? output)
   }
-  graph.nodes.forEach(rename)
-  graph.outputs = graph.outputs.map(output => names.get(output) ?? output)
+  renamed(graph)
 }

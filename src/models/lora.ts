@@ -4,7 +4,7 @@
  */
 
 import { copyOf } from '../graph/copy.ts'
-import { DTYPE_CODES, type Graph, type Node, type Tensor } from '../graph/ir.ts'
+import { DTYPE_CODES, Graph, type Node, type Tensor } from '../graph/ir.ts'
 import { type Product, productOf } from './products.ts'
 
 export interface LowRank {
@@ -22,18 +22,22 @@ export interface Place extends Product {
 }
 
 /**
- * `graph` with adapters beside its weights; another graph, the nodes shared.
+ * `graph` with adapters beside its weights, in the branches of an If too; another graph, the nodes shared.
  *
  * @param adapterOf the adapter of a module with a weight (out, in); undefined where it has none
  */
 export function beside(
   graph: Graph,
   adapterOf: (module: string, shape: [number, number], place: Place) => LowRank | undefined,
+  parent?: Graph,
 ): Graph {
   const makers = graph.producers()
-  return copyOf(graph, (g, node) => {
+  const put = (g: Graph, node: Node) => {
     const product = productOf(graph, node, makers)
-    if (!product) return g.add(node)
+    if (!product) {
+      const attrs = Object.entries(node.attrs).map(([key, value]) => [key, value instanceof Graph ? beside(value, adapterOf, g) : value]) // biome-ignore format: one thought
+      return g.add({ ...node, attrs: Object.fromEntries(attrs) })
+    }
     const [out, into] = product.shape
     const whole = adapterOf(product.module, product.shape, { ...product, from: 0 })
     if (whole) return addBeside(g, node, [{ adapter: whole, rows: out }])
@@ -45,7 +49,8 @@ export function beside(
     })
     if (each.some(({ adapter }) => adapter)) addBeside(g, node, each)
     else g.add(node)
-  })
+  }
+  return copyOf(graph, put, undefined, parent)
 }
 
 function addBeside(g: Graph, node: Node, parts: { adapter?: LowRank; rows: number }[]): void {

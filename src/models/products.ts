@@ -3,7 +3,7 @@
  * own graphs and newer exports keep a weight's name; others keep the module's path in the name of the node.
  */
 
-import type { Graph, Node } from '../graph/ir.ts'
+import { type Graph, isFloatType, type Node } from '../graph/ir.ts'
 
 /** A node x Wᵀ. */
 export interface Product {
@@ -37,18 +37,21 @@ const packed = (node: Node): Found => ({
 
 function plain(graph: Graph, node: Node, makers: Map<string, Node>): Found | undefined {
   const { weight, transposed } = stored(node.inputs[1], makers)
-  const shape = graph.initializers.get(weight)?.shape
+  const { shape, dtype } = graph.initializer(weight) ?? {}
   if (shape?.length !== 2) return undefined
   const [first, second] = shape
   const module =
     /\.weight$/.test(weight) && !/\.MatMul\.weight$/.test(weight) ? weight.slice(0, -'.weight'.length) : moduleOf(node)
-  return { module, shape: transposed ? [first, second] : [second, first], weight, transposed: !transposed }
+  const floats = isFloatType(dtype!) && { weight }
+  return { module, shape: transposed ? [first, second] : [second, first], ...floats, transposed: !transposed }
 }
 
-/** What lies behind a Transpose and Casts. */
+const BEHIND = new Set(['Transpose', 'Cast', 'DequantizeLinear'])
+
+/** What lies behind a Transpose and Casts, or in bytes. */
 export function stored(value: string, makers: Map<string, Node>): { weight: string; transposed: boolean } {
   let [weight, transposed] = [value, false]
-  for (let node = makers.get(weight); node?.op === 'Transpose' || node?.op === 'Cast'; node = makers.get(weight)) {
+  for (let node = makers.get(weight); node && BEHIND.has(node.op); node = makers.get(weight)) {
     if (node.op === 'Transpose') transposed = !transposed
     weight = node.inputs[0]
   }

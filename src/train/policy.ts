@@ -4,10 +4,11 @@
  */
 
 import { UserError } from '../errors.ts'
-import { sizeOf, type Tensor } from '../graph/ir.ts'
+import { type Graph, type Node, sizeOf, type Tensor } from '../graph/ir.ts'
 import type { HostTensor } from '../graph/session.ts'
 import type { Compute } from '../models/builders/index.ts'
 import { type ModelFolder, openFolder } from '../models/folder.ts'
+import { branchOf } from '../models/foreign.ts'
 import { openPictures, positionAxes } from '../models/pictures/pictures.ts'
 import { loadTensor } from '../models/safetensors.ts'
 import type { Parts } from './forward.ts'
@@ -46,7 +47,7 @@ export async function openPolicy(folder: ModelFolder, options: PolicyOptions): P
   const source = await computing(folder, compute)
   const parts = await partsOf(source)
   const how = { compute, rebuilt: source !== folder }
-  if (!lora) refuseQuantized(parts, folder)
+  refuseQuantized(parts, folder, lora !== undefined)
   if (lora) {
     const which = parts.decoder_model_merged ? 'decoder_model_merged' : 'model'
     const { graph, adapters } = withAdapters(parts[which]!, lora)
@@ -77,11 +78,24 @@ async function policyOf(
   return { parts, trained, adapters, reading: await readingOf(parts, folder), onnx: folder.onnx, ...how }
 }
 
-function refuseQuantized(parts: Parts, { path }: ModelFolder): void {
-  const node = Object.values(parts).flatMap(part => part.nodes).find(({ op }) => op === 'MatMulNBits') // biome-ignore format: one thought
+/** Products of weights that are neither floats nor, as MatMulNBits', taken apart for the gradient. */
+const INTEGERS = new Set(['MatMulInteger', 'ConvInteger', 'MatMulBnb4', 'QLinearMatMul'])
+
+function refuseQuantized(parts: Parts, { path }: ModelFolder, beside: boolean): void {
+  const find = (wanted: (node: Node, part: Graph) => boolean) =>
+    Object.values(parts as Record<string, Graph>).flatMap(part => part.nodes.filter(node => wanted(node, part)))[0]
+  const fixed = find(({ op }) => INTEGERS.has(op))
+  if (fixed)
+    throw new UserError(
+      `${path}: its weights are quantized (${fixed.op} at node ${fixed.name}) in a way that no gradient goes through. ` +
+        'Choose a variant in floats, or q4 with --lora, by --dtype',
+    )
+  if (beside) return
+  const inBytes = ({ op, inputs }: Node, part: Graph) => op === 'DequantizeLinear' && part.initializers.has(inputs[0])
+  const node = find((each, part) => each.op === 'MatMulNBits' || inBytes(each, part))
   if (!node) return
   throw new UserError(
-    `${path}: its weights are quantized (MatMulNBits at node ${node.name}) and cannot be trained themselves. ` +
+    `${path}: its weights are quantized (${node.op} at node ${node.name}) and cannot be trained themselves. ` +
       'Train adapters beside them with --lora RANK, or choose a variant in floats by --dtype',
   )
 }
@@ -91,7 +105,9 @@ export const openParts = async (folder: ModelFolder, compute: Compute = 'float32
   partsOf(await computing(folder, compute))
 
 async function partsOf(folder: ModelFolder): Promise<Parts> {
-  const graphs = await Promise.all(folder.graphs.map(async name => [name, (await folder.graph(name)).graph] as const))
+  const graphs = await Promise.all(
+    folder.graphs.map(async name => [name, branchOf((await folder.graph(name)).graph, false)] as const),
+  )
   return Object.fromEntries(graphs)
 }
 
@@ -110,7 +126,8 @@ async function computing(folder: ModelFolder, compute: Compute): Promise<ModelFo
 
 /** As our own graphs say; of others, by their first product. */
 async function computeOf(folder: ModelFolder): Promise<Compute> {
-  const { graph, metadata } = await folder.graph(folder.graphs.at(-1)!)
+  const { graph: held, metadata } = await folder.graph(folder.graphs.at(-1)!)
+  const graph = branchOf(held, false)
   const product = graph.nodes.find(({ op }) => op === 'MatMul' || op === 'MatMulNBits')
   return (metadata.compute ?? (product ? graph.type(product.outputs[0]).dtype : 'float32')) as Compute
 }

@@ -148,6 +148,7 @@ export const CASES: Record<string, Case[]> = {
     { inputs: [any(1, 2, 6, 5), any(3, 2, 3, 3), any(3)], attrs: { strides: [2, 2], pads: [1, 1, 1, 1] } },
     { inputs: [any(1, 2, 8, 7), any(3, 2, 3, 2)], attrs: { strides: [2, 1], dilations: [2, 3], pads: [0, 1, 1, 0] } },
     { inputs: [any(2, 3, 7), any(4, 3, 2)], attrs: { strides: [3] } },
+    { inputs: [any(1, 2, 5, 4), any(3, 2, 2, 2)], attrs: { strides: [2, 2], auto_pad: 'VALID' } },
     { inputs: [any(1, 4, 5, 5), fixed(any(4, 2, 3, 3))], attrs: { group: 2 } },
   ],
 

@@ -17,13 +17,12 @@ import { modelOf } from '../../src/graph/proto.ts'
 import { type HostTensor, openSession } from '../../src/graph/session.ts'
 import { type Message, openChat } from '../../src/models/chat.ts'
 import { type ModelFolder, openFolder } from '../../src/models/folder.ts'
-import { productOf } from '../../src/models/products.ts'
 import { loadTensor, readSafetensors } from '../../src/models/safetensors.ts'
 import { forward as learn, type Parts } from '../../src/train/forward.ts'
 import { learnable } from '../../src/train/learnable.ts'
 import { cut, declare, lay, type Sequence } from '../../src/train/micro.ts'
 import { openPolicy } from '../../src/train/policy.ts'
-import { answers, exportsPath, laid } from './exports.ts'
+import { alike, answers, exportsPath, laid, picked, places } from './exports.ts'
 import { golden, scratch } from './tiny.ts'
 
 const test = suite('models: exports')
@@ -45,6 +44,7 @@ const EXPORTS: Record<string, { model: string; dtype?: string; loose?: number; r
   'optimum-fp32': { model: optimum },
   'optimum-fp16': { model: optimum, dtype: 'fp16', loose: 0.1 },
   'optimum-q4': { model: optimum, dtype: 'q4' },
+  'optimum-q8': { model: optimum, dtype: 'q8' },
   'optimum-q4f16': { model: optimum, dtype: 'q4f16', loose: 0.1 },
   'genai-fp32': { model: laid('genai-fp32', dir) },
   'genai-fp16': { model: laid('genai-fp16', dir), loose: 0.1 },
@@ -141,14 +141,6 @@ async function differentiated(parts: Parts, weights: string[], folder: ModelFold
   return ran
 }
 
-function alike(ours: ArrayLike<number>, theirs: ArrayLike<number>, what: string) {
-  assert.is(ours.length, theirs.length, what)
-  const difference = Math.hypot(...Array.from(theirs, (x, i) => x - Number(ours[i])))
-  const error = difference / Math.max(Math.hypot(...Array.from(theirs)), 1e-2)
-  if (process.env.SHOW) console.log(what, error)
-  assert.ok(error < 1e-3, `${what}: relative error ${error}`)
-}
-
 for (const [name, { model, dtype }] of Object.entries(EXPORTS)) {
   test(`${name}: loss and gradients with an adapter`, async () => {
     const folder = await openFolder(model, { dtype, adapter: join(exportsPath, 'adapter') })
@@ -167,22 +159,6 @@ for (const [name, { model, dtype }] of Object.entries(EXPORTS)) {
   })
 }
 
-/** Where a graph keeps what PyTorch calls by the keys: its name there, whether transposed, the first row where packed. */
-function places(graph: Graph): Map<string, { name: string; transposed: boolean; from: number; rows: number }> {
-  const makers = graph.producers()
-  const found = new Map<string, { name: string; transposed: boolean; from: number; rows: number }>()
-  for (const node of graph.nodes) {
-    const product = productOf(graph, node, makers)
-    if (!product?.weight) continue
-    let from = 0
-    for (const { module, rows } of product.parts ?? [{ module: product.module, rows: product.shape[0] }]) {
-      found.set(`${module}.weight`, { name: product.weight, transposed: product.transposed, from, rows })
-      from += rows
-    }
-  }
-  return found
-}
-
 for (const name of ['optimum-fp32', 'genai-fp32']) {
   test(`${name}: the gradient of every tensor`, async () => {
     const folder = await openFolder(EXPORTS[name].model)
@@ -191,34 +167,17 @@ for (const name of ['optimum-fp32', 'genai-fp32']) {
     const loss = Number(ran.loss.data[0])
     const { loss: expected } = qwen.cases.train as unknown as { loss: number }
     assert.ok(Math.abs(loss - expected) < 1e-4, `loss ${loss}, expected ${expected}`)
-    const at = places((await folder.graph('model')).graph)
+    const at = places([(await folder.graph('model')).graph], trained.map(t => t.name)) // biome-ignore format: one thought
     const seen = new Set<string>()
     for (const key of names.filter(key => key.startsWith('grad.'))) {
       const weight = key.slice('grad.'.length)
-      const truth = await qwen.tensor(key)
-      const place = at.get(weight === 'model.embed_tokens.weight' && name === 'genai-fp32' ? 'lm_head.weight' : weight)
-      const [host, from, rows] = place ? [place.name, place.from, place.rows] : vectorOf(weight, trained.map(t => t.name)) // biome-ignore format: one thought
-      seen.add(host)
-      const gradient = ran[`grad.${host}`]
-      const [first, second = 1] = place?.transposed ? gradient.shape.toReversed() : gradient.shape
-      const values = gradient.data as Float32Array
-      const picked = Array.from({ length: (rows || first) * second }, (_, i) => {
-        const [row, column] = [from + Math.floor(i / second), i % second]
-        return values[place?.transposed ? column * first + row : row * second + column]
-      })
-      alike(picked, truth.data as Float32Array, `${name}: ${weight}`)
+      const place = at(weight === 'model.embed_tokens.weight' && name === 'genai-fp32' ? 'lm_head.weight' : weight)
+      seen.add(place.name)
+      const truth = (await qwen.tensor(key)).data as Float32Array
+      alike(picked(ran[`grad.${place.name}`], place, truth.length), truth, `${name}: ${weight}`)
     }
     assert.equal([...seen].sort(), trained.map(each => each.name).sort())
   })
-}
-
-/** Where norms and biases are. */
-function vectorOf(weight: string, names: string[]): [string, number, number] {
-  if (names.includes(weight)) return [weight, 0, 0]
-  const own = weight.replace('.self_attn.', '.attn.').replace('model.norm.', 'model.layers.2.final_norm_layernorm.')
-  if (names.includes(own)) return [own, 0, 0]
-  const [, before, which] = /^(.*)\.([qkv])_proj\.bias$/.exec(own)!
-  return [`${before}.qkv_proj.Add.bias`, { q: 0, k: 32, v: 48 }[which]!, which === 'q' ? 32 : 16]
 }
 
 function int64(values: number[]): HostTensor {

@@ -199,4 +199,33 @@ test('graphs that lie beside the configs are fetched with their data', async () 
   }
 })
 
+test('of several variants those that the config names are fetched, and what there is where one lacks it', async () => {
+  const { 'model.safetensors': kept, 'config.json': config, ...rest } = files
+  const none = Buffer.from('')
+  const lay = (dtype: unknown, names: string[]) => {
+    files['config.json'] = Buffer.from(JSON.stringify({ model_type: 'llava', 'transformers.js_config': { dtype } }))
+    for (const name of names) files[`onnx/${name}`] = none
+  }
+  const fetched = async (dtype?: string) => {
+    fresh()
+    await resolveModel('tiny/qwen', { dtype })
+    return asked.filter(name => /onnx|safetensors/.test(name)).sort()
+  }
+  try {
+    lay({ model: 'q4f16' }, ['model.onnx', 'model.onnx_data', 'model_q4f16.onnx', 'model_q4f16.onnx_data', 'model_q4f16.onnx_data_1', 'decoder_model_merged.onnx']) // biome-ignore format: one thought
+    const four = ['onnx/model_q4f16.onnx', 'onnx/model_q4f16.onnx_data', 'onnx/model_q4f16.onnx_data_1']
+    assert.equal(await fetched(), four)
+    assert.equal(await fetched('fp32'), ['onnx/model.onnx', 'onnx/model.onnx_data'])
+    lay(undefined, [])
+    assert.equal(await fetched(), ['onnx/model.onnx', 'onnx/model.onnx_data'])
+    for (const name of Object.keys(files)) if (name.startsWith('onnx/')) delete files[name]
+    lay(undefined, ['decoder_model_merged.onnx', 'decoder_model_merged_q4.onnx', 'embed_tokens.onnx', 'embed_tokens_fp16.onnx', 'vision_encoder_fp16.onnx']) // biome-ignore format: one thought
+    const mixed = ['onnx/decoder_model_merged_q4.onnx', 'onnx/embed_tokens.onnx', 'onnx/vision_encoder_fp16.onnx']
+    assert.equal(await fetched('q4'), mixed)
+  } finally {
+    for (const name of Object.keys(files)) delete files[name]
+    Object.assign(files, { 'model.safetensors': kept, 'config.json': config, ...rest })
+  }
+})
+
 test.run()

@@ -52,9 +52,15 @@ export async function complaint(work: () => Promise<unknown>): Promise<string> {
 /** A folder for one test file, removed when the process ends. */
 export function scratch(): string {
   const path = mkdtempSync(join(tmpdir(), 'sophia-models-'))
-  process.on('exit', () => rmSync(path, { recursive: true, force: true }))
+  if (scratches.length === 0)
+    process.on('exit', () => {
+      for (const each of scratches) rmSync(each, { recursive: true, force: true })
+    })
+  scratches.push(path)
   return path
 }
+
+const scratches: string[] = []
 
 export interface Inputs {
   ids: HostTensor

@@ -115,10 +115,11 @@ test('adapters have the same names, values and effect, packed weights or not', a
   }
 })
 
-test('beside weights of four bits the adapter is all that is saved, and says so', async () => {
+test('beside weights of four or eight bits the adapter is all that is saved, and says so', async () => {
   for (const [name, model, dtype] of [
     ['genai-four', four],
     ['optimum-four', optimum, 'q4'],
+    ['optimum-eight', optimum, 'q8'],
   ]) {
     const made = await run(model, name, { dtype, lr: 0.1, lora: { rank: 2, alpha: 16 } })
     assert.ok(made.lines[2].loss < made.lines[0].loss)
@@ -129,8 +130,23 @@ test('beside weights of four bits the adapter is all that is saved, and says so'
   }
 })
 
+test('of two graphs in one file both learn, and are saved as two', async () => {
+  const merged = laid('merged-llama', dir)
+  const full = await run(merged, 'merged-full')
+  assert.ok(full.lines[2].loss < full.lines[0].loss)
+  const saved = (await (await openFolder(full.out)).graph('decoder_model_merged')).graph
+  assert.ok(saved.inputs.includes('use_cache_branch'))
+  assert.is.not(await greedy(full.out), await greedy(merged))
+  const made = await run(merged, 'merged-lora', { lr: 0.1, lora: { rank: 2, alpha: 16 } })
+  const text = await greedy(merged, join(made.out, 'adapter'))
+  assert.is.not(text, await greedy(merged))
+  assert.is(await greedy(made.out), text)
+})
+
 test('what cannot be trained is told from the graph alone', async () => {
   assert.match(await complaint(async () => openPolicy(await openFolder(four), { trainVision: false })), /quantized .*MatMulNBits at node .*--lora/) // biome-ignore format: one thought
+  const eight = openFolder(optimum, { dtype: 'q8' })
+  assert.match(await complaint(async () => openPolicy(await eight, { trainVision: false })), /quantized .*DequantizeLinear at node .*--lora/) // biome-ignore format: one thought
   const folder = await openFolder(optimum)
   const { graph, ...rest } = await folder.graph('model')
   const strange = (g: Graph): Graph =>

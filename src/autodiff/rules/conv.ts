@@ -1,4 +1,4 @@
-/** Convolution (any number of spatial axes). Left out: auto_pad, and the weight gradient of grouped convolutions. */
+/** Convolution (any number of spatial axes). Left out: auto_pad that pads, and the weight gradient of grouped convolutions. */
 
 import { padded } from '../writer.ts'
 import { product } from './matmul.ts'
@@ -6,7 +6,7 @@ import type { Rule, Site } from './site.ts'
 
 export const CONV: Record<string, Rule> = {
   Conv: s => {
-    if (s.text('auto_pad', 'NOTSET') !== 'NOTSET') s.refuse('a Conv with auto_pad')
+    if (!['NOTSET', 'VALID'].includes(s.text('auto_pad', 'NOTSET'))) s.refuse('a Conv with auto_pad')
     const notChannels = [0, ...settings(s).axes.map(i => i + 2)]
     const bias = s.x[2] ? s.sum(s.g, notChannels, 0) : null
     const kernel = s.wanted(1) ? (isPatches(s) ? patchGradient(s) : weightGradient(s)) : null
