@@ -28,12 +28,21 @@ export interface Forecast {
   total: number
 }
 
+/** What is done to make it fit. */
+export interface Plan {
+  recompute: boolean
+  /** The moments lie in a file. */
+  offload?: boolean
+  /** See Fit. */
+  room?: number
+}
+
 /** Node and ONNX Runtime themselves, and what their allocators keep, as measured (test/LOG.md). */
 const PROGRAM = 0.3 * 2 ** 30
 /** What is lost between small arrays of unlike sizes, as a share of them. */
-const WASTE = 0.15
+const WASTE = 0.4
 
-export function forecast(policy: Policy, recompute: boolean, longest: number, sizes: Sizes, room = 1): Forecast {
+export function forecast(policy: Policy, { recompute, offload, room = 1 }: Plan, longest: number, sizes: Sizes): Forecast { // biome-ignore format: one thought
   const fit: Fit = { queries: queriesFor(longest, room), recompute, room }
   const { trained, parts, reading } = policy
   const g = buildStep(parts, trained, { fit, sizes, reading })
@@ -45,7 +54,7 @@ export function forecast(policy: Policy, recompute: boolean, longest: number, si
   const activations = [...kept.values()].reduce((a, b) => a + b, 0)
   const elements = trained.reduce((sum, { start }) => sum + sizeOf(start.shape), 0)
   const frozen = [...g.initializers.values()].reduce((sum, { dtype, shape }) => sum + sizeOf(shape) * bytesOf(dtype), 0)
-  const state = { trained: 4 * elements, gradients: 4 * elements, moments: 8 * elements }
+  const state = { trained: 4 * elements, gradients: 4 * elements, moments: offload ? 0 : 8 * elements }
   const peak = live.held.large + live.held.small * (1 + WASTE)
   return {
     frozen,
@@ -59,8 +68,8 @@ export function forecast(policy: Policy, recompute: boolean, longest: number, si
 }
 
 /** The longest sequence, learnt to its end, that fits into `limit` bytes, to 64 tokens; 0 where none does. */
-export function longestThatFits(policy: Policy, recompute: boolean, limit: number, room = 1): number {
-  const total = (length: number) => forecast(policy, recompute, length, { rows: 1, length, targets: length - 1, images: 1 }, room).total // biome-ignore format: one thought
+export function longestThatFits(policy: Policy, plan: Plan, limit: number): number {
+  const total = (length: number) => forecast(policy, plan, length, { rows: 1, length, targets: length - 1, images: 1 }).total // biome-ignore format: one thought
   let [low, high] = [64, 4096]
   let [least, most] = [total(low), total(high)]
   if (least > limit) return 0

@@ -179,7 +179,7 @@ export async function dryRun(
   options: TrainOptions,
   limit: number,
 ): Promise<string[]> {
-  const { batchSize, microTokens, seed, recompute, device } = options
+  const { batchSize, microTokens, seed, recompute, offloadOptimizer: offload, device } = options
   const lora = options.lora && { ...options.lora, seed }
   const policy = await openPolicy(folder, { trainVision: options.trainVision, lora, compute: options.compute })
   const sizes = { lengths: data.lengths, images: data.images }
@@ -199,10 +199,11 @@ export async function dryRun(
     ),
   }
   const longest = Math.max(...data.lengths)
-  const fits = longestThatFits(policy, recompute, limit, roomOf(device))
+  const plan = { recompute, offload, room: roomOf(device) }
+  const fits = longestThatFits(policy, plan, limit)
   return [
     `micro-batch of ${batch.rows} × ${batch.length} tokens, ${batch.targets} learnt`,
-    ...describe(forecast(policy, recompute, longest, batch, roomOf(device))),
+    ...describe(forecast(policy, plan, longest, batch)),
     `longest sequence that fits in ${inGiB(limit)} GiB${' '.repeat(9)}${fits.toLocaleString('en')} tokens`,
   ]
 }

@@ -1,5 +1,5 @@
 /** train as a process, on the small random models of fixtures/golden/models: kill -9, signals, closed pipes, usage. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -35,6 +35,14 @@ const weights = (name: string) => readFileSync(join(at(name), 'model.safetensors
 const all = Array.from({ length: 40 }, (_, i) => i + 1)
 const whole = sophia(flags('whole'))
 
+function commandOf(id: string): string {
+  try {
+    return readFileSync(`/proc/${id}/cmdline`, 'utf8')
+  } catch {
+    return '' // it has just ended
+  }
+}
+
 /** Starts a run and sends it `signal` once it has logged `count` steps. */
 async function cut(name: string, count: number, signal: NodeJS.Signals, more: string[] = []) {
   const child = start([...flags(name), ...more])
@@ -68,6 +76,31 @@ test('kill -9, twice, then --resume: the same weights, bit for bit, and every st
   const again = await sophia([...flags('killed'), '--resume'])
   assert.is(again.code, 0)
   assert.match(again.stderr, 'nothing to resume')
+})
+
+test('moments in a file are the same moments, also after kill -9', async () => {
+  await whole
+  const offload = ['--offload-optimizer']
+  assert.is((await cut('offloaded', 8, 'SIGKILL', offload)).signal, 'SIGKILL')
+  const { code, stderr } = await sophia([...flags('offloaded'), ...offload, '--resume'])
+  assert.is(code, 0, stderr)
+  assert.is(weights('offloaded'), weights('whole'))
+})
+
+test('the process that trains ends with the one that was started', async () => {
+  const alive = () =>
+    readdirSync('/proc')
+      .filter(id => /^\d+$/.test(id) && existsSync(`/proc/${id}/cmdline`))
+      .filter(id => commandOf(id).includes(at('orphan')))
+  assert.is((await cut('orphan', 3, 'SIGKILL')).signal, 'SIGKILL')
+  for (let tries = 0; alive().length > 0 && tries < 100; tries++) await new Promise(done => setTimeout(done, 50))
+  assert.equal(alive(), [])
+})
+
+test('where GLIBC_TUNABLES is set, there is one process, and the same weights', async () => {
+  await whole
+  assert.is((await sophia(flags('single'), '', { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=0' })).code, 0)
+  assert.is(weights('single'), weights('whole'))
 })
 
 test('an interrupted run saves itself, says so, and can be taken up', async () => {

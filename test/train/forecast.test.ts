@@ -9,7 +9,7 @@ import { tiny } from './tiny.ts'
 const test = suite('train: forecast')
 const policy: Policy = { ...tiny('text'), adapters: [], reading: {}, onnx: '', compute: 'float32', rebuilt: false }
 const at = (recompute: boolean, length: number) =>
-  forecast(policy, recompute, length, { rows: 1, length, targets: length - 1, images: 1 })
+  forecast(policy, { recompute }, length, { rows: 1, length, targets: length - 1, images: 1 })
 const sum = (kept: Map<string, number>) => [...kept.values()].reduce((a, b) => a + b, 0)
 
 test('its parts add up, and every layer has its own', () => {
@@ -24,6 +24,8 @@ test('its parts add up, and every layer has its own', () => {
   const parts = made.frozen + made.trained + made.gradients + made.moments + sum(made.kept) + made.temporary + program
   assert.ok(Math.abs(parts - made.total) < 1)
   assert.is(made.logits, 4 * 399 * 23)
+  const offloaded = forecast(policy, { recompute: false, offload: true }, 400, { rows: 1, length: 400, targets: 399, images: 1 }) // biome-ignore format: one thought
+  assert.ok(Math.abs(made.total - offloaded.total - 8 * elements) < 1)
   assert.ok(describe(made).some(line => /^ {2}layer 1 .* GiB$/.test(line)))
 })
 
@@ -46,10 +48,10 @@ test('recomputing layers leaves little of them, and attention in blocks grows wi
 
 test('the longest sequence fits, and one that is longer by an eighth does not', () => {
   const limit = 0.5 * 2 ** 30
-  const longest = longestThatFits(policy, true, limit)
+  const longest = longestThatFits(policy, { recompute: true }, limit)
   assert.ok(at(true, longest).total <= limit, `${longest}`)
   assert.ok(at(true, longest * 1.125).total > limit, `${longest}`)
-  assert.is(longestThatFits(policy, true, 1 << 20), 0)
+  assert.is(longestThatFits(policy, { recompute: true }, 1 << 20), 0)
 })
 
 test.run()
