@@ -42,7 +42,13 @@ const PROGRAM = 0.3 * 2 ** 30
 /** What is lost between small arrays of unlike sizes, as a share of them. */
 const WASTE = 0.4
 
-export function forecast(policy: Policy, { recompute, offload, room = 1 }: Plan, longest: number, sizes: Sizes): Forecast { // biome-ignore format: one thought
+export function forecast(
+  policy: Policy,
+  { recompute, offload, room = 1 }: Plan,
+  longest: number,
+  sizes: Sizes,
+): Forecast {
+  // biome-ignore format: one thought
   const fit: Fit = { queries: queriesFor(longest, room), recompute, room }
   const { trained, parts, reading } = policy
   const g = buildStep(parts, trained, { fit, sizes, reading })

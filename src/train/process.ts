@@ -7,6 +7,7 @@
  */
 
 import { spawn } from 'node:child_process'
+import { UserError } from '../errors.ts'
 
 /** glibc's names: transparent huge pages; what is freed is kept, up to 4 GiB; arrays up to 1 GiB come from what is kept. */
 const TUNABLES = 'glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=4294967296'
@@ -21,6 +22,7 @@ const STOPS = ['SIGINT', 'SIGTERM'] as const
  * SIGINT or SIGTERM is passed on, a second one ends both at once.
  *
  * @returns the exit code; undefined where this process is the one that is to train
+ * @throws UserError where the other process was killed
  */
 export async function handOver(): Promise<number | undefined> {
   if (process.platform !== 'linux' || process.env.GLIBC_TUNABLES) return undefined
@@ -39,6 +41,11 @@ export async function handOver(): Promise<number | undefined> {
     child.on('exit', (...end) => resolve(end)).on('error', reject),
   )
   if (heard && signal) return 130
+  if (signal === 'SIGKILL')
+    throw new UserError(
+      'the process that trains was killed by somebody, or it ran out of memory. --recompute, --offload-optimizer and ' +
+        'a smaller --micro-tokens need less; go on with --resume',
+    )
   if (signal) process.kill(process.pid, signal) // as it ended, so do we
   return code ?? 1
 }

@@ -88,13 +88,23 @@ test('moments in a file are the same moments, also after kill -9', async () => {
 })
 
 test('the process that trains ends with the one that was started', async () => {
-  const alive = () =>
-    readdirSync('/proc')
-      .filter(id => /^\d+$/.test(id) && existsSync(`/proc/${id}/cmdline`))
-      .filter(id => commandOf(id).includes(at('orphan')))
+  const alive = () => readdirSync('/proc').filter(id => /^\d+$/.test(id) && commandOf(id).includes(at('orphan')))
   assert.is((await cut('orphan', 3, 'SIGKILL')).signal, 'SIGKILL')
   for (let tries = 0; alive().length > 0 && tries < 100; tries++) await new Promise(done => setTimeout(done, 50))
   assert.equal(alive(), [])
+})
+
+test('where the process that trains is killed, the other one says so', async () => {
+  const child = start(flags('starved'))
+  const end = ended(child)
+  const timer = setInterval(() => {
+    const [trains] = readdirSync('/proc').filter(id => /^\d+$/.test(id) && Number(id) !== child.pid && commandOf(id).includes(at('starved'))) // biome-ignore format: one thought
+    if (steps('starved').length > 0 && trains) process.kill(Number(trains), 'SIGKILL')
+  }, 20)
+  const { code, stderr } = await end
+  clearInterval(timer)
+  assert.is(code, 1)
+  assert.match(stderr, /was killed by somebody, or it ran out of memory/)
 })
 
 test('where GLIBC_TUNABLES is set, there is one process, and the same weights', async () => {
