@@ -37,10 +37,10 @@ export interface Likelihood {
 }
 
 /** Floats of a block's scores, all heads together, and queries that it has at least and at most. */
-const [SCORES, FEWEST, MOST] = [1 << 23, 32, 512]
+const [SCORES, FEWEST, MOST] = [1 << 23, 32, 256]
 
 /** Sequences up to this length go through attention at once. */
-const SHORT = 512
+const SHORT = 256
 
 /** What suits a device: a GPU wants large products. */
 export const roomOf = (device: string): number => (device === 'cpu' ? 1 : 16)
