@@ -193,6 +193,7 @@ function inlineBytes(proto: TensorProto, dtype: DType): Uint8Array {
 const bytes = (array: { buffer: ArrayBufferLike }) => new Uint8Array(array.buffer)
 
 function writeGraph(graph: Graph): GraphProto {
+  const outputs = new Set(graph.outputs)
   return {
     name: graph.name,
     node: graph.nodes.map(writeNode),
@@ -201,7 +202,7 @@ function writeGraph(graph: Graph): GraphProto {
     output: graph.outputs.map(name => writeValue(graph, name)),
     valueInfo: graph.nodes
       .flatMap(node => node.outputs)
-      .filter(name => name && !graph.outputs.includes(name) && graph.types.get(name)?.shape)
+      .filter(name => name && !outputs.has(name) && graph.types.get(name)?.shape)
       .map(name => writeValue(graph, name)),
   }
 }

@@ -13,7 +13,7 @@ import { UserError } from '../errors.ts'
 const TUNABLES = 'glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=4294967296'
 
 /** The environment that a process which trains is to be started with. */
-export const trainingEnvironment = (env = process.env): NodeJS.ProcessEnv => ({ GLIBC_TUNABLES: TUNABLES, ...env })
+export const trainingEnvironment = (): NodeJS.ProcessEnv => ({ GLIBC_TUNABLES: TUNABLES, ...process.env })
 
 const STOPS = ['SIGINT', 'SIGTERM'] as const
 

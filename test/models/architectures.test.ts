@@ -6,17 +6,10 @@
 
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { lower } from '../../src/autodiff/blocks.ts'
-import { gradients } from '../../src/autodiff/reverse.ts'
-import { createGenerator } from '../../src/generate/index.ts'
-import { Graph } from '../../src/graph/ir.ts'
-import { modelOf } from '../../src/graph/proto.ts'
-import { openSession } from '../../src/graph/session.ts'
 import { type Encoded, openChat } from '../../src/models/chat.ts'
 import { openFolder } from '../../src/models/folder.ts'
-import { forward as learn } from '../../src/train/forward.ts'
-import { cut, declare, lay, type Sequence } from '../../src/train/micro.ts'
 import { openPolicy } from '../../src/train/policy.ts'
+import { differentiated, labelled, writesAlike } from './learnt.ts'
 import { golden, goldenPath } from './tiny.ts'
 import { logitsOf } from './whole.ts'
 
@@ -107,23 +100,7 @@ for (const [name, truth] of Object.entries(ARCHITECTURES)) {
 
   if (same)
     test('greedy text', async () => {
-      const sampling = { seed: 0, temperature: 0, topP: 1, maxTokens: 10 }
-      const generator = await createGenerator({ model: path, device: 'cpu', sampling, quiet: true })
-      for (const key of keys) {
-        const { messages, images, greedy_text } = held.cases[key]
-        const requests = await Promise.all(
-          messages.map(async (turns, i) => ({
-            messages: turns,
-            images: await Promise.all((images?.[i] ?? []).map(held.picture)),
-            keys: [key, i],
-          })),
-        )
-        const texts: string[] = []
-        for await (const made of generator.generate(requests))
-          texts.push('error' in made ? made.error.message : made.text)
-        assert.equal(texts, greedy_text, key)
-      }
-      await generator.close()
+      await writesAlike(path, held, keys)
     })
 
   if (held.cases.train && same)
@@ -131,26 +108,10 @@ for (const [name, truth] of Object.entries(ARCHITECTURES)) {
       const folder = await openFolder(path)
       const { parts, reading } = await openPolicy(folder, { trainVision: true })
       const { loss, of } = held.cases.train as unknown as { loss: number; of: string }
-      const [labels, mask] = [await held.tensor('train.labels'), await held.tensor('train.attention_mask')]
-      const count = (labels.data as BigInt64Array).reduce((sum, label) => sum + (label >= 0n ? 1 : 0), 0)
-      const length = labels.shape[1]
-      const sequences = (await encoded(of)).map(({ ids, vision, positions }, row): Sequence => {
-        const start = row * length + (mask.data as BigInt64Array).subarray(row * length).indexOf(1n)
-        const learnt = Uint8Array.from(ids, (_, t) => (Number(labels.data[start + t]) >= 0 ? 1 : 0))
-        return { ids: Int32Array.from(ids), learnt, weight: 1 / count, vision, positions }
-      })
-      const g = new Graph('gradients')
-      declare(g, reading)
-      const made = learn(g, parts, cut(g, g.ints(0), reading))
-      g.output(made.loss, 'loss')
       const weights = [...held.names].filter(key => key.startsWith('grad.')).map(key => key.slice('grad.'.length))
       assert.ok(weights.length > 20)
-      const found = gradients(g, made.loss, weights)
-      for (const weight of weights) g.output(found.get(weight)!, `grad.${weight}`)
-      lower(g)
-      const session = await openSession(modelOf(g), { threads: 1, folder: folder.onnx })
-      const ran = await session.run(lay([sequences], reading).feeds)
-      await session.close()
+      const sequences = await labelled(held, await encoded(of))
+      const ran = await differentiated(parts, weights, sequences, folder.onnx, reading)
       assert.ok(Math.abs(Number(ran.loss.data[0]) - loss) < 1e-5, `loss ${ran.loss.data[0]}, expected ${loss}`)
       for (const weight of weights) {
         const [ours, theirs] = [ran[`grad.${weight}`], await held.tensor(`grad.${weight}`)]

@@ -7,8 +7,6 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { lower } from '../../src/autodiff/blocks.ts'
-import { gradients } from '../../src/autodiff/reverse.ts'
 import { cacheNames, forward, partsOf } from '../../src/generate/forward.ts'
 import { emptyCache } from '../../src/generate/prefill.ts'
 import { copyOf } from '../../src/graph/copy.ts'
@@ -18,11 +16,10 @@ import { type HostTensor, openSession } from '../../src/graph/session.ts'
 import { type Message, openChat } from '../../src/models/chat.ts'
 import { type ModelFolder, openFolder } from '../../src/models/folder.ts'
 import { loadTensor, readSafetensors } from '../../src/models/safetensors.ts'
-import { forward as learn, type Parts } from '../../src/train/forward.ts'
 import { learnable } from '../../src/train/learnable.ts'
-import { cut, declare, lay, type Sequence } from '../../src/train/micro.ts'
 import { openPolicy } from '../../src/train/policy.ts'
 import { alike, answers, exportsPath, laid, picked, places } from './exports.ts'
+import { differentiated, labelled } from './learnt.ts'
 import { golden, scratch } from './tiny.ts'
 
 const test = suite('models: exports')
@@ -113,33 +110,8 @@ for (const [name, { model, dtype, rounds, loose = 1e-4 }] of Object.entries(EXPO
   })
 }
 
-/** Case `train` of models/qwen2, in one micro-batch; PyTorch's loss is the mean over its learnt tokens. */
-async function batch(): Promise<Sequence[]> {
-  const [labels, mask] = [await qwen.tensor('train.labels'), await qwen.tensor('train.attention_mask')]
-  const [, length] = labels.shape
-  const values = labels.data as BigInt64Array
-  const count = values.reduce((sum, label) => sum + (label >= 0n ? 1 : 0), 0)
-  return qwen.cases.padded.ids.map((ids, row): Sequence => {
-    const start = row * length + (mask.data as BigInt64Array).subarray(row * length).indexOf(1n)
-    const learnt = Uint8Array.from(ids, (_, t) => (values[start + t] >= 0n ? 1 : 0))
-    return { ids: Int32Array.from(ids), learnt, weight: 1 / count }
-  })
-}
-
-/** Loss and gradients as a training step takes them. */
-async function differentiated(parts: Parts, weights: string[], folder: ModelFolder) {
-  const g = new Graph('gradients')
-  declare(g, {})
-  const { loss } = learn(g, parts, cut(g, g.ints(0), {}))
-  g.output(loss, 'loss')
-  const found = gradients(g, loss, weights)
-  for (const weight of weights) g.output(found.get(weight)!, `grad.${weight}`)
-  lower(g)
-  const session = await openSession(modelOf(g), { threads: 1, folder: folder.onnx })
-  const ran = await session.run(lay([await batch()], {}).feeds)
-  await session.close()
-  return ran
-}
+/** Case `train` of models/qwen2, in one micro-batch. */
+const batch = await labelled(qwen, qwen.cases.padded.ids.map(ids => ({ ids }))) // biome-ignore format: one thought
 
 for (const [name, { model, dtype }] of Object.entries(EXPORTS)) {
   test(`${name}: loss and gradients with an adapter`, async () => {
@@ -148,7 +120,7 @@ for (const [name, { model, dtype }] of Object.entries(EXPORTS)) {
     const weights = [...graph.initializers.keys()].filter(key => key.includes('.lora_'))
     assert.is(weights.length, 16)
     const parts = learnable({ model: graph }, weights.map(key => ({ name: key, start: graph.initializers.get(key)!, decays: true }))) // biome-ignore format: one thought
-    const ran = await differentiated(parts, weights, folder)
+    const ran = await differentiated(parts, weights, batch, folder.onnx)
     const truth = name === 'optimum-fp32' ? 'genai-fp32' : name
     const loss = Number(ran.loss.data[0])
     assert.ok(Math.abs(loss - cases[truth].loss) < 1e-4 * loss, `loss ${loss}, expected ${cases[truth].loss}`)
@@ -163,7 +135,7 @@ for (const name of ['optimum-fp32', 'genai-fp32']) {
   test(`${name}: the gradient of every tensor`, async () => {
     const folder = await openFolder(EXPORTS[name].model)
     const { parts, trained } = await openPolicy(folder, { trainVision: false })
-    const ran = await differentiated(parts, trained.map(each => each.name), folder) // biome-ignore format: one thought
+    const ran = await differentiated(parts, trained.map(each => each.name), batch, folder.onnx) // biome-ignore format: one thought
     const loss = Number(ran.loss.data[0])
     const { loss: expected } = qwen.cases.train as unknown as { loss: number }
     assert.ok(Math.abs(loss - expected) < 1e-4, `loss ${loss}, expected ${expected}`)

@@ -7,20 +7,15 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { lower } from '../../src/autodiff/blocks.ts'
-import { gradients } from '../../src/autodiff/reverse.ts'
 import { partsOf } from '../../src/generate/forward.ts'
 import { openRunner } from '../../src/generate/runner.ts'
 import { schedule, shapeFor } from '../../src/generate/scheduler.ts'
-import { Graph } from '../../src/graph/ir.ts'
-import { modelOf } from '../../src/graph/proto.ts'
-import { openSession } from '../../src/graph/session.ts'
 import { openFolder } from '../../src/models/folder.ts'
 import { loadTensor, readSafetensors } from '../../src/models/safetensors.ts'
-import { forward as learn } from '../../src/train/forward.ts'
-import { cut, declare, lay, type Sequence } from '../../src/train/micro.ts'
+import type { Sequence } from '../../src/train/micro.ts'
 import { openPolicy } from '../../src/train/policy.ts'
 import { alike, exportsPath, laid, picked, places } from './exports.ts'
+import { differentiated } from './learnt.ts'
 import { scratch } from './tiny.ts'
 import { logitsOf } from './whole.ts'
 
@@ -80,17 +75,8 @@ for (const name of ['merged-llama', 'merged-gpt2']) {
         weight: 1 / count,
       }),
     )
-    const g = new Graph('gradients')
-    declare(g, {})
-    const result = learn(g, parts, cut(g, g.ints(0), {}))
-    g.output(result.loss, 'loss')
     const names = trained.map(each => each.name)
-    const found = gradients(g, result.loss, names)
-    for (const weight of names) g.output(found.get(weight)!, `grad.${weight}`)
-    lower(g)
-    const session = await openSession(modelOf(g), { threads: 1, folder: folder.onnx })
-    const ran = await session.run(lay([sequences], {}).feeds)
-    await session.close()
+    const ran = await differentiated(parts, names, sequences, folder.onnx)
     assert.ok(Math.abs(Number(ran.loss.data[0]) - loss) < 1e-4, `loss ${ran.loss.data[0]}, expected ${loss}`)
     const at = places([parts.decoder_model_merged!], names)
     const seen = new Set<string>()

@@ -4,26 +4,12 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Graph } from '../../src/graph/ir.ts'
 import type { Fit } from '../../src/train/forward.ts'
-import { withAdapters } from '../../src/train/lora.ts'
 import { buildStep } from '../../src/train/step.ts'
-import { ADAMW, counting, openTiny, type Tiny, tiny, valuesOf, weighed } from './tiny.ts'
+import { ADAMW, adapted, counting, openTiny, type Tiny, tiny, weighed } from './tiny.ts'
 
 const test = suite('train: fitting into memory')
 
 const sequences = (sees: boolean) => weighed([counting(1, 13, 3, sees), counting(4, 9, 2, sees), counting(8, 12, 5), counting(2, 5, 1)]) // biome-ignore format: one thought
-
-/** A model with adapters whose B is not zero, so that A has a gradient. */
-function adapted(): Tiny {
-  const { parts } = tiny('text')
-  const { graph, adapters } = withAdapters(parts.model!, { rank: 2, alpha: 4, seed: 1 })
-  const trained = adapters.flatMap(({ a, b }) => [a, b]).map(({ name, start }) => ({ name, start, decays: true }))
-  const values = valuesOf(trained)
-  for (const [i, { data }] of [...values.values()].entries()) {
-    const floats = data as Float32Array
-    for (let k = 0; k < floats.length; k++) floats[k] += 0.1 * Math.sin(i + k)
-  }
-  return { parts: { model: graph }, trained, values }
-}
 
 async function gradientOf(model: Tiny, sees: boolean, fit: Fit) {
   const trainer = await openTiny(model, { ...ADAMW, clip: 0, fit })
@@ -40,7 +26,7 @@ const ways: Record<string, Fit> = {
   'layers recomputed': { recompute: true },
   'all three': { rows: 7, queries: () => 5, recompute: true },
 }
-const models = { text: () => tiny('text'), sees: () => tiny('sees'), LoRA: adapted }
+const models = { text: () => tiny('text'), sees: () => tiny('sees'), LoRA: () => adapted(tiny('text')) }
 
 for (const [kind, make] of Object.entries(models)) {
   const plain = gradientOf(make(), kind === 'sees', all)

@@ -5,12 +5,11 @@ import * as assert from 'uvu/assert'
 import { Graph, type Node } from '../../src/graph/ir.ts'
 import type { Compute } from '../../src/models/builders/index.ts'
 import type { Fit } from '../../src/train/forward.ts'
-import { withAdapters } from '../../src/train/lora.ts'
 import { freshScaler, overflowed } from '../../src/train/scaler.ts'
 import { inSingle } from '../../src/train/single.ts'
 import { buildStep } from '../../src/train/step.ts'
 import { freshState } from '../../src/train/trainer.ts'
-import { ADAMW, copied, counting, openTiny, type Tiny, tiny, valuesOf, weighed } from './tiny.ts'
+import { ADAMW, adapted, copied, counting, openTiny, type Tiny, tiny, weighed } from './tiny.ts'
 
 const test = suite('train: half precision')
 
@@ -23,14 +22,7 @@ function model(kind: 'text' | 'sees' | 'LoRA', compute: Compute, stored: Compute
     const names = new Set(made.trained.map(({ name }) => name))
     return { ...made, parts: Object.fromEntries(Object.entries(made.parts).map(([name, part]) => [name, inSingle(part, names)])) } // biome-ignore format: one thought
   }
-  const { graph, adapters } = withAdapters(made.parts.model!, { rank: 2, alpha: 4, seed: 1 })
-  const trained = adapters.flatMap(({ a, b }) => [a, b]).map(({ name, start }) => ({ name, start, decays: true }))
-  const values = valuesOf(trained)
-  for (const [i, { data }] of [...values.values()].entries()) {
-    const floats = data as Float32Array
-    for (let k = 0; k < floats.length; k++) floats[k] += 0.1 * Math.sin(i + k)
-  }
-  return { parts: { model: graph }, trained, values }
+  return adapted(made)
 }
 
 async function gradientOf(tiny: Tiny, sees: boolean, fit: Fit = {}, loop = false) {

@@ -6,6 +6,7 @@ import { buildGraphs, type Compute } from '../../src/models/builders/index.ts'
 import { isHalf, narrow, widen } from '../../src/models/half.ts'
 import { stream } from '../../src/random.ts'
 import type { Parts } from '../../src/train/forward.ts'
+import { withAdapters } from '../../src/train/lora.ts'
 import type { Sequence } from '../../src/train/micro.ts'
 import { buildStep, decays, type StepOptions, type Trained } from '../../src/train/step.ts'
 import { freshState, type State, Trainer } from '../../src/train/trainer.ts'
@@ -85,6 +86,18 @@ const hostOf = (start: Tensor): HostTensor => {
   const { buffer } = (start as { data: Uint8Array }).data.slice()
   const data = isHalf(start.dtype) ? widen(new Uint16Array(buffer), start.dtype) : new Float32Array(buffer)
   return { dtype: 'float32', shape: start.shape, data }
+}
+
+/** A text model with adapters whose B is not zero, so that A has a gradient. */
+export function adapted({ parts }: Tiny): Tiny {
+  const { graph, adapters } = withAdapters(parts.model!, { rank: 2, alpha: 4, seed: 1 })
+  const trained = adapters.flatMap(({ a, b }) => [a, b]).map(({ name, start }) => ({ name, start, decays: true }))
+  const values = valuesOf(trained)
+  for (const [i, { data }] of [...values.values()].entries()) {
+    const floats = data as Float32Array
+    for (let k = 0; k < floats.length; k++) floats[k] += 0.1 * Math.sin(i + k)
+  }
+  return { parts: { model: graph }, trained, values }
 }
 
 export const ADAMW = { betas: [0.9, 0.95] as [number, number], epsilon: 1e-8, weightDecay: 0.05, clip: 1 }
