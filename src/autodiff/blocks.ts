@@ -10,7 +10,7 @@
 import { multiply } from '../graph/dims.ts'
 import { inline } from '../graph/inline.ts'
 import { type Dim, DTYPE_CODES, type DType, float, Graph, isFloatType, type Node, sizeOf } from '../graph/ir.ts'
-import { prune, reads } from '../graph/prune.ts'
+import { prune } from '../graph/prune.ts'
 import { added } from './added.ts'
 import { swapsLastTwo } from './rules/matmul.ts'
 import { padded } from './writer.ts'
@@ -93,7 +93,7 @@ export function entriesOf(graph: Graph, nodes: Node[]): string[] {
   return [...read].filter(value => value && !made.has(value) && !isConstant(value))
 }
 
-/** Writes the InBlocks nodes of `graph` in ONNX's operators. */
+/** Writes the InBlocks nodes of `graph` in ONNX's operators, and leaves only what its outputs need. */
 export function lower(graph: Graph): void {
   while (graph.nodes.some(isBlocks)) {
     const nodes = graph.nodes
@@ -104,6 +104,7 @@ export function lower(graph: Graph): void {
     }
   }
   fuse(graph)
+  prune(graph)
 }
 
 /** Products with a transposed matrix take it as it lies: ONNX Runtime would keep a transposed copy of every frozen weight. */
@@ -115,8 +116,6 @@ function fuse(graph: Graph): void {
     const attrs = { transA: 0, transB: 1, alpha: float(1) }
     return { ...node, op: 'FusedMatMul', domain: 'com.microsoft', inputs: [node.inputs[0], turned.inputs[0]], attrs }
   })
-  const read = new Set([...graph.outputs, ...graph.nodes.flatMap(reads)])
-  graph.nodes = graph.nodes.filter(({ op, outputs }) => op !== 'Transpose' || read.has(outputs[0]))
 }
 
 const isBlocks = ({ op, domain }: Node) => op === 'InBlocks' && domain === 'sophia'
@@ -258,7 +257,6 @@ export class BlockLoop {
     body.output(body.op('Identity', [`${body.name}/go`]))
     for (const { made } of this.carried) body.output(made)
     for (const made of this.stacked) body.output(made)
-    prune(body)
     lower(body)
     const count = graph.op('Squeeze', [this.count, graph.ints([0])])
     const initial = this.carried.map(each => each.initial)

@@ -6,6 +6,7 @@
  */
 
 import type { Graph, Node } from '../graph/ir.ts'
+import { order } from '../graph/order.ts'
 import { reads } from '../graph/prune.ts'
 import { blocksNode, entriesOf, outline } from './blocks.ts'
 import { between } from './reverse.ts'
@@ -21,35 +22,78 @@ export function recompute(graph: Graph, from: string, to: string): number {
   return replace(graph, layersOf(graph, from, to), to)
 }
 
-/** Element-wise operators that gated feed-forward layers are made of. */
-const CHEAP = new Set('Sigmoid Tanh Erf Gelu QuickGelu Relu Softplus Mul Add Sub Div Neg Exp'.split(' '))
-const STARTS = new Set('Sigmoid Tanh Erf Gelu Relu Softplus'.split(' '))
+/** What starts a group that is cheap to work out again: activation functions, norms. */
+const STARTS = new Set('Sigmoid Tanh Erf Gelu Relu Softplus SimplifiedLayerNormalization LayerNormalization'.split(' '))
+/** Element-wise operators that may follow: gated feed-forward layers are made of them. */
+const CHEAP = new Set('Sigmoid Tanh Erf Gelu QuickGelu Relu Softplus Mul Add Sub Div Neg Exp Cast'.split(' '))
 
 /**
- * The same for what follows an activation function element by element, as in SwiGLU: of gate σ(gate) up only gate, up and
- * the result are kept, and not the two arrays between. Costs next to nothing (Korthikanti et al. 2022, arXiv 2205.05198).
+ * The same for norms and for activation functions with what follows them element by element, as in SwiGLU, up to the
+ * products that take their results: of products(gate σ(gate) up) only gate and up are kept, of products(norm(x)) only x.
+ * The products themselves are not done again. Costs next to nothing (Korthikanti et al. 2022, arXiv 2205.05198).
  *
  * @returns how many were found
  */
 export function recomputeActivations(graph: Graph, from: string, to: string): number {
-  const used = usersOf(graph)
+  const flow = new Flow(graph)
   const taken = new Set<Node>()
   const groups = between(graph, [to], [from]).flatMap(start => {
-    if (!STARTS.has(start.op) || taken.has(start)) return []
-    const group = [start]
-    for (const node of group) {
-      const size = String(graph.shape(node.outputs[0]))
-      for (const user of used.get(node.outputs[0]) ?? [])
-        if (CHEAP.has(user.op) && String(graph.shape(user.outputs[0])) === size && !group.includes(user))
-          group.push(user)
-    }
-    const own = new Set(group)
-    const ends = group.filter(node => (used.get(node.outputs[0]) ?? []).some(user => !own.has(user)))
-    if (group.length < 2 || ends.length !== 1 || group.some(node => taken.has(node))) return []
+    const group = STARTS.has(start.op) && !taken.has(start) ? cheapFrom(flow, start) : []
+    if (group.some(node => taken.has(node))) return []
     for (const node of group) taken.add(node)
-    return [graph.nodes.filter(node => own.has(node))]
+    return group.length > 0 ? [graph.nodes.filter(node => group.includes(node))] : []
   })
-  return replace(graph, groups, to)
+  const count = replace(graph, groups, to)
+  order(graph)
+  return count
+}
+
+/** The nodes of a group; none where nothing would be saved. */
+function cheapFrom(flow: Flow, start: Node): Node[] {
+  const group = [start]
+  const size = flow.size(start)
+  for (const node of group)
+    for (const user of flow.users(node)) if (CHEAP.has(user.op) && flow.size(user) === size && !group.includes(user)) group.push(user) // biome-ignore format: one thought
+  const [end, ...more] = group.filter(node => flow.users(node).some(user => !group.includes(user)))
+  if (!end || more.length > 0) return []
+  const products = flow.users(end).every(user => takes(user, end.outputs[0])) ? flow.users(end) : []
+  if (group.length + products.length < 2) return []
+  group.push(...products)
+  // What is made for the group alone comes along; weights that are cast are not cast twice.
+  for (const node of group) {
+    for (const maker of flow.makers(node)) {
+      const view = maker.op === 'Transpose' || (maker.op === 'Cast' && !flow.graph.initializer(maker.inputs[0]))
+      if (view && !group.includes(maker) && flow.users(maker).every(user => group.includes(user))) group.push(maker)
+    }
+  }
+  return group
+}
+
+/** Whether the node is a product of the rows of `value` with a matrix. */
+const takes = ({ op, inputs, attrs }: Node, value: string) =>
+  /^(MatMul|FusedMatMul|Gemm|MatMulNBits)$/.test(op) && inputs.indexOf(value) === 0 && !attrs.transA
+
+/** Who makes and who uses what. */
+class Flow {
+  private readonly used: Map<string, Node[]>
+  private readonly made: Map<string, Node>
+
+  constructor(readonly graph: Graph) {
+    this.used = usersOf(graph)
+    this.made = graph.producers()
+  }
+
+  users({ outputs }: Node): Node[] {
+    return outputs.flatMap(output => this.used.get(output) ?? [])
+  }
+
+  makers({ inputs }: Node): Node[] {
+    return inputs.flatMap(input => this.made.get(input) ?? [])
+  }
+
+  size({ outputs }: Node): string {
+    return String(this.graph.shape(outputs[0]))
+  }
 }
 
 /** Makes each group of nodes a part that is recomputed. */

@@ -13,7 +13,6 @@ import { lower } from '../autodiff/blocks.ts'
 import { gradients } from '../autodiff/reverse.ts'
 import { Graph, type Tensor } from '../graph/ir.ts'
 import { order } from '../graph/order.ts'
-import { prune } from '../graph/prune.ts'
 import { globalNorm } from './adamw.ts'
 import { type Fit, forward, type Parts } from './forward.ts'
 import { cut, declare, type Micro, type Reading, type Sizes } from './micro.ts'
@@ -54,7 +53,6 @@ export function buildStep(parts: Parts, trained: Trained[], options: StepOptions
   g.output(logprob, 'logprob')
   g.output(normIf(g, last, trained), 'norm')
   order(g)
-  prune(g)
   lower(g)
   return g
 }
@@ -98,7 +96,6 @@ function overAll(g: Graph, parts: Parts, trained: Trained[], { reading = {}, fit
   body.output(body.op('Add', [lossSoFar, made.loss]))
   body.output(body.op('Add', [logprobSoFar, made.logprob]))
   order(body)
-  prune(body)
   lower(body)
 
   const starts = trained.map(({ name }) => `sum/${name}`)

@@ -71,7 +71,8 @@ const blocks = (g: Graph) => attentionInBlocks(g, startOf(g), 'loss', () => 3)
 const WAYS: Record<string, (g: Graph) => number[]> = {
   'as it is': () => [],
   'attention in blocks': g => [blocks(g)],
-  'activations recomputed': g => [recomputeActivations(g, startOf(g), 'loss')],
+  // Two norms and a gate a layer, and the norm before the head.
+  'activations recomputed': g => [(recomputeActivations(g, startOf(g), 'loss') - 1) / 3],
   'layers recomputed': g => [recompute(g, startOf(g), 'loss')],
   'attention in blocks, layers recomputed': g => [blocks(g), recompute(g, startOf(g), 'loss')],
 }

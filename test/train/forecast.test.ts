@@ -30,12 +30,10 @@ test('its parts add up, and every layer has its own', () => {
 })
 
 test('a layer keeps what the arithmetic of its shapes says', () => {
-  // Kept of a layer of width D = 16, feed-forward 24, KV width 8, H = 4 heads, T tokens, once attention is in blocks, and
-  // the layer is recomputed: the input of the next, (T, D), and what attention cannot share: nothing. All else comes back.
-  const [T, D] = [1000, 16]
-  const { kept } = at(true, T)
-  const each = kept.get('0')!
-  assert.ok(each >= 4 * T * D && each < 4 * T * (2 * D + 24), `${each}`)
+  const [T, D, KV, F] = [1000, 16, 8, 24] // tokens, width, width of keys and of values, feed-forward
+  // Its input, the sum in the middle, queries, what attention gives; keys, values; gate and up. No norm, no gated activation.
+  assert.is(at(false, T).kept.get('0'), 4 * T * (4 * D + 2 * KV + 2 * F))
+  assert.is(at(true, T).kept.get('0'), 4 * T * D)
 })
 
 test('recomputing layers leaves little of them, and attention in blocks grows with the length, not its square', () => {

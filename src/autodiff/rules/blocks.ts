@@ -6,9 +6,9 @@
  */
 
 import { inline } from '../../graph/inline.ts'
-import { Graph } from '../../graph/ir.ts'
-import { prune } from '../../graph/prune.ts'
-import { BlockLoop, type Blocks, blocksOf, lower } from '../blocks.ts'
+import { Graph, type Node } from '../../graph/ir.ts'
+import { reads } from '../../graph/prune.ts'
+import { BlockLoop, type Blocks, blocksOf, lower, outline } from '../blocks.ts'
 import { exactly } from '../broadcast.ts'
 import { filled, type Rule, type Site } from './site.ts'
 
@@ -19,28 +19,53 @@ export const BLOCKS: Record<string, Rule> = {
   },
 }
 
-/** All in one, under an If whose condition always holds and that nobody can see through before there is a gradient. */
+/**
+ * All in one. What backwards through the part reads is made again under an If whose condition always holds and that
+ * nobody can see through before there is a gradient; the gradients are made around it, where sums can be added to.
+ */
 function atOnce(s: Site, { part, entries }: Blocks): (string | null)[] {
   const { graph } = s
-  const branch = new Graph(graph.fresh('again'), graph)
-  const inner = entries.map(({ value }, i) => (s.wanted(i) ? branch.op('Identity', [value]) : value))
+  const inner = entries.map(({ value }, i) => (s.wanted(i) ? graph.op('Identity', [value]) : value))
   const bindings = Object.fromEntries(part.inputs.map((input, i) => [input, inner[i]]))
-  const outputs = inline(branch, part, bindings, branch.fresh('part'))
+  const scratch = new Graph(graph.fresh('again'), graph)
+  const outputs = inline(scratch, part, bindings, scratch.fresh('part'))
+  const forward = new Set(scratch.nodes)
   const seeds = part.outputs.flatMap((output, i) => (s.arriving[i] ? [[outputs[output], s.arriving[i]] as const] : []))
-  const wanted = inner.filter((_, i) => s.wanted(i))
-  const made = s.pullback(branch, new Map(seeds), wanted)
-  const skip = new Graph(graph.fresh('skip'), graph)
-  for (const value of wanted) {
-    branch.output(branch.op('Identity', [made.get(value)!]))
-    skip.output(filled(skip, skip.ints([0]), 0, branch.type(value).dtype))
+  const made = s.pullback(scratch, new Map(seeds), inner.filter((_, i) => s.wanted(i))) // biome-ignore format: one thought
+  adopt(graph, scratch)
+  const outside = new Set<string>()
+  const [again, rest]: Node[][] = [[], []]
+  for (const node of scratch.nodes) {
+    const waits = !forward.has(node) || reads(node).some(value => outside.has(value)) // for the gradient
+    if (waits) for (const output of node.outputs) outside.add(output)
+    const nodes = waits ? rest : again
+    nodes.push(node)
   }
-  prune(branch)
+  const read = new Set(rest.flatMap(reads))
+  const kept = again.flatMap(node => node.outputs.filter(output => read.has(output)))
+  if (kept.length > 0) graph.nodes.push(underIf(s, again, kept, seeds[0][1]))
+  graph.nodes.push(...rest)
+  return entries.map(({ value }, i) => (s.wanted(i) ? exactly(graph, made.get(inner[i])!, value) : null))
+}
+
+/** What `scratch` knows of its values, and its constants. */
+function adopt(graph: Graph, scratch: Graph): void {
+  for (const [name, type] of scratch.types) graph.types.set(name, type)
+  for (const [name, integers] of scratch.known) graph.known.set(name, integers)
+  for (const [name, tensor] of scratch.initializers) graph.weight(name, tensor)
+  scratch.initializers.clear()
+}
+
+/** An If that runs `nodes` and gives their values `kept`, once `gradient` is there. */
+function underIf(s: Site, nodes: Node[], kept: string[], gradient: string): Node {
+  const { graph } = s
+  const branch = outline(graph, graph.fresh('again'), nodes, [], kept)
+  const skip = new Graph(graph.fresh('skip'), graph)
+  for (const value of kept) skip.output(filled(skip, skip.ints([0]), 0, graph.type(value).dtype))
   lower(branch)
-  const holds = s.op('Greater', [s.op('Size', [seeds[0][1]]), graph.ints(-1)])
-  const gradients = graph.many('If', [holds], wanted.length, { then_branch: branch, else_branch: skip }, 'grad/If')
-  return entries.map(({ value }, i) =>
-    s.wanted(i) ? exactly(graph, gradients[wanted.indexOf(inner[i])], value) : null,
-  )
+  const holds = s.op('Greater', [s.op('Size', [gradient]), graph.ints(-1)])
+  const attrs = { then_branch: branch, else_branch: skip }
+  return { op: 'If', domain: '', name: graph.fresh('grad/If'), inputs: [holds], outputs: kept, attrs }
 }
 
 function inBlocks(s: Site, blocks: Blocks): (string | null)[] {
