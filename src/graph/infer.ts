@@ -81,6 +81,7 @@ const TABLE: Record<string, Inference> = {
     const part = node.attrs.part as Graph
     return part.outputs.map(output => part.type(output))
   },
+  LogPartition: ({ x }) => [x[0]!],
   Shape: ({ x, int }) => {
     const rank = x[0]!.shape?.length
     if (rank === undefined) return [{ dtype: 'int64', shape: [unknown()] }]

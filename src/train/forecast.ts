@@ -8,6 +8,7 @@ import { numberOf } from '../autodiff/recompute.ts'
 import { bytesOf, Graph, type Node, sizeOf } from '../graph/ir.ts'
 import { executionOrder, liveness, bytes as sizeInBytes } from '../graph/liveness.ts'
 import { type Fit, queriesFor } from './forward.ts'
+import { PICKED } from './head.ts'
 import type { Sizes } from './micro.ts'
 import type { Policy } from './policy.ts'
 import { buildStep } from './step.ts'
@@ -52,8 +53,7 @@ export function forecast(
   const fit: Fit = { queries: queriesFor(longest, room), recompute, room }
   const { trained, parts, reading } = policy
   const g = buildStep(parts, trained, { fit, sizes, reading })
-  const head =
-    g.nodes.find(node => node.op === 'Loop' && logitsOf(node)) ?? g.nodes.find(({ op }) => op === 'LogSoftmax')
+  const head = g.nodes.find(node => node.op === 'Loop' && logitsOf(node)) ?? g.nodes.find(isLikelihood)
   const sums = new Set(trained.map(({ name }) => `next/sum/${name}`))
   const live = liveness(g, sizes.length, head?.outputs[0], sums)
   const kept = byLayer(g, live.kept)
@@ -115,12 +115,15 @@ export function describe(forecast: Forecast): string[] {
 
 export const inGiB = (size: number) => (size / 2 ** 30).toFixed(size < 2 ** 30 ? 3 : 2)
 
+/** What the logits go through first; attention has its own softmax. */
+const isLikelihood = ({ op }: Node) => op === 'LogSoftmax' || op === 'ReduceMax'
+
 /** The size of the logits inside a Loop over blocks of the likelihood. */
 function logitsOf({ attrs }: Node): number | undefined {
   const body = attrs.body
   if (!(body instanceof Graph)) return undefined
-  const node = body.nodes.find(({ op }) => op === 'LogSoftmax')
-  return node && sizeInBytes(body, node.outputs[0])
+  const node = body.nodes.find(isLikelihood)
+  return node && sizeInBytes(body, node.inputs[0])
 }
 
 /** Values belong to the layer whose weights they were last made with. */
@@ -129,12 +132,12 @@ function byLayer(g: Graph, kept: Map<string, number>): Map<string, number> {
   for (const node of executionOrder(g)) {
     const before = node.inputs.map(input => layers.get(input)).filter(layer => layer !== undefined)
     const layer = numberOf([{ ...node, name: '' }]) ?? before.sort((a, b) => Number(b) - Number(a))[0]
-    if (layer !== undefined) for (const output of node.outputs) layers.set(output, layer)
+    // What comes after the learnt rows were picked is the head's.
+    for (const output of node.outputs) if (layer !== undefined && !output.endsWith(PICKED)) layers.set(output, layer)
   }
   const sums = new Map<string, number>()
   for (const [value, size] of kept) {
-    // Gradients of the head are not its layer's.
-    const layer = value.includes('Loop') ? '' : (layers.get(value) ?? '')
+    const layer = layers.get(value) ?? ''
     sums.set(layer, (sums.get(layer) ?? 0) + size)
   }
   return sums

@@ -8,13 +8,18 @@
 import { blocksNode, entriesOf, outline } from '../autodiff/blocks.ts'
 import { cutPoints } from '../autodiff/recompute.ts'
 import { between } from '../autodiff/reverse.ts'
+import { swapsLastTwo } from '../autodiff/rules/matmul.ts'
 import { copyOf } from '../graph/copy.ts'
-import type { Graph, Node } from '../graph/ir.ts'
+import { Float, float, type Graph, type Node } from '../graph/ir.ts'
 import { prune, reads } from '../graph/prune.ts'
 
 /** Floats of a block's logits. */
 const BLOCK = 1 << 24
+/** Rows of a slice of the vocabulary. */
+const SLICE = 1 << 12
 const PICKS = 'learnt_positions'
+/** The hidden states at these positions. */
+export const PICKED = 'hidden'
 /** Rows that a product should have at least. */
 const FEWEST = 32
 
@@ -37,7 +42,7 @@ export function learntLogits(decoder: Graph): Graph {
     if (!g.has(PICKS)) g.input(PICKS, 'int64', ['R'])
     if (!last.has(node)) {
       g.add(node)
-      if (place && node.outputs.includes(place.value)) names.set(place.value, pick(g, place.value, 'hidden'))
+      if (place && node.outputs.includes(place.value)) names.set(place.value, pick(g, place.value, PICKED))
       return
     }
     const inputs = node.inputs.map(input => names.get(input) ?? input)
@@ -107,12 +112,57 @@ export function logprobs(
   rows?: number,
   room = 1,
 ): string {
+  const size = (width: number) => rows ?? Math.max(FEWEST, Math.floor((room * BLOCK) / width))
+  const trained = hidden && trainedMatrix(body, logits, hidden)
+  if (trained) {
+    const label = body.op('Mul', [hidden, body.op('Gather', [trained, labels])]) // (R, D)
+    const own = body.op('ReduceSum', [label, body.ints([1])]) // (R, 1)
+    return body.op('Sub', [own, logPartition(body, hidden, trained, size, room)])
+  }
   const column = body.op('Unsqueeze', [labels, body.ints([1])])
   const logs = body.op('LogSoftmax', [logits], { axis: -1 })
   const picked = body.op('GatherElements', [logs, column], { axis: 1 }) // (R, 1)
-  if (hidden)
-    inBlocks(body, hidden, column, picked, width => rows ?? Math.max(FEWEST, Math.floor((room * BLOCK) / width)))
+  if (hidden) inBlocks(body, hidden, column, picked, size)
   return picked
+}
+
+/** The matrix (V, D) that is trained and whose products with `hidden` are the logits, and nothing else. */
+function trainedMatrix(body: Graph, logits: string, hidden: string): string | undefined {
+  const makers = body.producers()
+  let product = makers.get(logits)
+  while (product?.op === 'Identity') product = makers.get(product.inputs[0])
+  if (!product || !/^(Fused)?MatMul$/.test(product.op) || product.inputs[0] !== hidden) return undefined
+  const { transA = 0, transB = 0, alpha } = product.attrs
+  if (transA || (alpha instanceof Float && alpha.value !== 1)) return undefined
+  const turned = makers.get(product.inputs[1])
+  const matrix = transB ? product.inputs[1] : turned && swapsLastTwo(turned, 2) ? turned.inputs[0] : undefined
+  if (!matrix || body.shape(matrix)?.length !== 2 || makers.has(matrix)) return undefined
+  return body.initializer(matrix) || body.type(matrix).dtype !== 'float32' ? undefined : matrix
+}
+
+/** log Σᵥ exp(hidden · matrixᵥ), (R, 1): forwards in blocks of rows, backwards in slices of the vocabulary (rules/partition.ts). */
+function logPartition(body: Graph, hidden: string, matrix: string, size: (width: number) => number, room: number) {
+  const width = body.shape(matrix)![0] as number
+  const start = body.nodes.length
+  const logits = body.op('FusedMatMul', [hidden, matrix], { transA: 0, transB: 1, alpha: float(1) }) // (R, V)
+  const axis = body.ints([1])
+  const most = body.op('ReduceMax', [logits, axis]) // (R, 1)
+  const sum = body.op('ReduceSum', [body.op('Exp', [body.op('Sub', [logits, most])]), axis])
+  const made = body.op('Add', [most, body.op('Log', [sum])])
+  const part = outline(body, body.fresh('head'), body.nodes.splice(start), [hidden, matrix], [made])
+  const entries = [{ value: hidden, cut: 0 }, { value: matrix }]
+  const value = body.fresh('head/partition')
+  body.add(blocksNode(part.name, [value], { part, size: size(width), entries, axis: 0, unit: 1 }))
+  const output = body.fresh('LogPartition')
+  const attrs = { slice: divisor(width, room * SLICE) }
+  body.add({ op: 'LogPartition', domain: 'sophia', name: output, inputs: [value, hidden, matrix], outputs: [output], attrs }) // biome-ignore format: one thought
+  return output
+}
+
+/** The greatest divisor of `n` up to `most`, where it is no less than a quarter of that, so that slices are all alike; else `most`. */
+function divisor(n: number, most: number): number {
+  for (let size = Math.min(n, most); size >= most / 4; size--) if (n % size === 0) return size
+  return most
 }
 
 /** Puts what leads from `hidden` and `column` to `picked` into a part of its own. */

@@ -9,7 +9,7 @@
  */
 
 import { added } from '../autodiff/added.ts'
-import { lower } from '../autodiff/blocks.ts'
+import { lower } from '../autodiff/lower.ts'
 import { gradients } from '../autodiff/reverse.ts'
 import { Graph, type Tensor } from '../graph/ir.ts'
 import { order } from '../graph/order.ts'
@@ -96,7 +96,6 @@ function overAll(g: Graph, parts: Parts, trained: Trained[], { reading = {}, fit
   body.output(body.op('Add', [lossSoFar, made.loss]))
   body.output(body.op('Add', [logprobSoFar, made.logprob]))
   order(body)
-  lower(body)
 
   const starts = trained.map(({ name }) => `sum/${name}`)
   const count = g.op('Squeeze', [g.op('Shape', ['micro.table'], { start: 0, end: 1 }), g.ints([0])])

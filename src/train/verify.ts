@@ -3,7 +3,7 @@
  * weights, by the folder that was written, and by the base with the adapter that was written.
  */
 
-import { lower } from '../autodiff/blocks.ts'
+import { lower } from '../autodiff/lower.ts'
 import { Graph } from '../graph/ir.ts'
 import { modelOf } from '../graph/proto.ts'
 import { type HostTensor, openSession, type SessionOptions } from '../graph/session.ts'

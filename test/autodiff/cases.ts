@@ -28,6 +28,15 @@ const inBlocks = (inputs: Input[], entries: Omit<Entry, 'value'>[], size: number
     return last ? made : made.map(value => g.op('Mul', [value, value]))
   },
 }) // biome-ignore format: one thought
+const partition = (slice: number): Case => ({
+  inputs: [any(3, 4), any(6, 4)],
+  build: (g, [h, w]) => {
+    const logits = g.op('MatMul', [h, g.op('Transpose', [w], { perm: [1, 0] })])
+    const value = g.op('ReduceLogSumExp', [logits, g.ints([1])])
+    g.add({ op: 'LogPartition', domain: 'sophia', name: 'z', inputs: [value, h, w], outputs: ['z'], attrs: { slice } })
+    return 'z'
+  },
+})
 const attended = (g: Graph, [q, k, v, bias]: string[]) => {
   const scores = g.op('Add', [g.op('MatMul', [q, g.op('Transpose', [k], { perm: [0, 2, 1] })]), bias])
   return [g.op('MatMul', [g.op('Softmax', [scores], { axis: -1 }), v])]
@@ -220,4 +229,5 @@ export const CASES: Record<string, Case[]> = {
     ...[2, 3, 7, 99].map(size => inBlocks([any(2, 7, 4), any(2, 7, 4), any(2, 7, 3), causal(7)], [{ cut: 1 }, { prefix: 1 }, { prefix: 1 }, { cut: 0, prefix: 1 }], size, 1, attended)),
     ...[false, true].map(last => inBlocks([any(5, 4), any(6, 4), ints([0, 5, 3, 3, 1], [5, 1])], [{ cut: 0 }, {}, { cut: 0 }], 2, 0, classified, last)),
   ],
+  LogPartition: [1, 2, 4, 6].map(partition),
 } // biome-ignore format: a table

@@ -5,7 +5,7 @@
  */
 
 import * as assert from 'uvu/assert'
-import { lower } from '../../src/autodiff/blocks.ts'
+import { lower } from '../../src/autodiff/lower.ts'
 import { gradients } from '../../src/autodiff/reverse.ts'
 import { type Attribute, type DType, Graph } from '../../src/graph/ir.ts'
 import { modelOf } from '../../src/graph/proto.ts'

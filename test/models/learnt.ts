@@ -1,7 +1,7 @@
 /** What tests of models ask of one as a whole: its greedy text, and the gradient as a training step takes it. */
 
 import * as assert from 'uvu/assert'
-import { lower } from '../../src/autodiff/blocks.ts'
+import { lower } from '../../src/autodiff/lower.ts'
 import { gradients } from '../../src/autodiff/reverse.ts'
 import { createGenerator } from '../../src/generate/index.ts'
 import { Graph } from '../../src/graph/ir.ts'

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert'
 import { Graph } from '../../src/graph/ir.ts'
 import type { Fit } from '../../src/train/forward.ts'
 import { buildStep } from '../../src/train/step.ts'
-import { ADAMW, adapted, counting, openTiny, type Tiny, tiny, weighed } from './tiny.ts'
+import { ADAMW, adapted, counting, openTiny, type Tiny, tiny, VOCABULARY, weighed } from './tiny.ts'
 
 const test = suite('train: fitting into memory')
 
@@ -44,18 +44,32 @@ for (const [kind, make] of Object.entries(models)) {
   }
 }
 
-test('the vocabulary is gone through once, forwards and backwards in one pass', () => {
-  const { parts, trained } = tiny('text')
-  const loops = (graph: Graph): Graph[] =>
-    graph.nodes.flatMap(({ attrs }) => Object.values(attrs).flatMap(a => (a instanceof Graph ? [a, ...loops(a)] : [])))
+const within = (graph: Graph): Graph[] =>
+  graph.nodes.flatMap(({ attrs }) => Object.values(attrs).flatMap(a => (a instanceof Graph ? [a, ...within(a)] : [])))
+const made = (graph: Graph, op: string, size: string) =>
+  graph.nodes.filter(node => node.op === op && String(graph.shape(node.outputs[0])?.at(-1)) === size)
+
+test('a frozen vocabulary is gone through once, forwards and backwards in one pass', () => {
+  const { parts, trained } = adapted(tiny('text'))
   const step = buildStep(parts, trained)
-  const heads = loops(step).filter(({ nodes }) => nodes.some(({ op }) => op === 'LogSoftmax'))
+  const heads = within(step).filter(({ nodes }) => nodes.some(({ op }) => op === 'LogSoftmax'))
   assert.is(heads.length, 1)
   assert.not.ok(step.nodes.some(({ op }) => op === 'LogSoftmax'))
   assert.ok(
     heads[0].nodes.some(({ op }) => op === 'ScatterElements'),
     'the gradient is made there',
   )
+})
+
+test('the gradient of a trained vocabulary is made slice by slice, and no Loop carries it', () => {
+  const { parts, trained } = tiny('text')
+  const step = buildStep(parts, trained)
+  const loops = step.nodes.filter(({ op }) => op === 'Loop')
+  const sizes = loops.map(({ attrs }) => attrs.body as Graph).map(body => body.inputs.map(input => body.shape(input)))
+  assert.ok(loops.length > 1)
+  for (const carried of sizes) assert.not.ok(carried.some(shape => shape?.length === 2 && shape[0] === VOCABULARY))
+  const slices = within(step).filter(body => made(body, 'Exp', String(VOCABULARY)).length > 0)
+  assert.is(slices.length, 2, 'forwards by rows, backwards by slices (one, for this vocabulary is small)')
 })
 
 test.run()

@@ -8,8 +8,9 @@
 import { inline } from '../../graph/inline.ts'
 import { Graph, type Node } from '../../graph/ir.ts'
 import { reads } from '../../graph/prune.ts'
-import { BlockLoop, type Blocks, blocksOf, lower, outline } from '../blocks.ts'
+import { type Blocks, blocksOf, outline } from '../blocks.ts'
 import { exactly } from '../broadcast.ts'
+import { BlockLoop } from '../loop.ts'
 import { filled, type Rule, type Site } from './site.ts'
 
 export const BLOCKS: Record<string, Rule> = {
@@ -62,7 +63,6 @@ function underIf(s: Site, nodes: Node[], kept: string[], gradient: string): Node
   const branch = outline(graph, graph.fresh('again'), nodes, [], kept)
   const skip = new Graph(graph.fresh('skip'), graph)
   for (const value of kept) skip.output(filled(skip, skip.ints([0]), 0, graph.type(value).dtype))
-  lower(branch)
   const holds = s.op('Greater', [s.op('Size', [gradient]), graph.ints(-1)])
   const attrs = { then_branch: branch, else_branch: skip }
   return { op: 'If', domain: '', name: graph.fresh('grad/If'), inputs: [holds], outputs: kept, attrs }
