@@ -13,8 +13,8 @@ import { tokenWeights } from '../../src/sophia/objective.ts'
 import { Dataset } from '../../src/train/dataset.ts'
 import type { StepLine } from '../../src/train/log.ts'
 import { openPolicy } from '../../src/train/policy.ts'
+import { zeros } from '../../src/train/state.ts'
 import { type TrainOptions, train } from '../../src/train/train.ts'
-import { zeros } from '../../src/train/trainer.ts'
 import { verifySaved } from '../../src/train/verify.ts'
 
 const test = suite('train: runs')

@@ -1,0 +1,134 @@
+/** Steps on the device, several a run: the same as one by one with the host, in everything that is told or kept. */
+
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { Batch } from '../../src/train/engine.ts'
+import type { Sequence } from '../../src/train/micro.ts'
+import { freshScaler } from '../../src/train/scaler.ts'
+import { freshState, type State } from '../../src/train/state.ts'
+import type { StepResult, Trainer } from '../../src/train/trainer.ts'
+import { ADAMW, adapted, copied, counting, openTiny, type Tiny, tiny, weighed } from './tiny.ts'
+
+const test = suite('train: state carried on the device')
+
+const cut = (sequences: Sequence[], ...sizes: number[]) => sizes.map((size, i) => sequences.splice(0, sizes[i] ? size : 0)) // biome-ignore format: one thought
+/** Five steps of unlike micro-batches, rates and loudness: the gradient is clipped in some and not in others. */
+function batches(sees: boolean): Batch[] {
+  return [1, 0.01, 30, 1, 0.1].map((loud, i) => {
+    const drawn = weighed([counting(i, 9, 3, sees), counting(4 + i, 7, 2, sees), counting(8, 12, 5), counting(2, 5, 1), counting(9 + i, 6, 2)]) // biome-ignore format: one thought
+    const louder = drawn.map(sequence => ({ ...sequence, weight: loud * sequence.weight }))
+    return { micro: [cut(louder, 2, 1, 2), cut(louder, 1, 1, 1, 2), cut(louder, 5)][i % 3], lr: 0.01 / (i + 1) }
+  })
+}
+
+/** Takes the model through the batches, `sizes` of them a run. */
+async function run(model: Tiny, all: Batch[], carried: boolean, sizes: number[], more = {}, state?: State) {
+  const trainer = await openTiny(model, { ...ADAMW, ...more, carried }, state)
+  const results: StepResult[] = []
+  for (let at = 0, i = 0; at < all.length; i++) {
+    const made = await trainer.steps(all.slice(at, at + sizes[i % sizes.length]))
+    results.push(...made)
+    at += made.length
+    if (made.length === 0 || results.at(-1)!.skipped === false && !Number.isFinite(results.at(-1)!.loss)) break // biome-ignore format: one thought
+  }
+  await trainer.close()
+  return { trainer, results }
+}
+
+const tensors = ({ state }: Trainer) =>
+  [state.weights, state.first, state.second].flatMap((held, kind) =>
+    [...held].map(([name, { data }]) => [`${kind} ${name}`, data as Float32Array] as const),
+  )
+const bits = (trainer: Trainer) => tensors(trainer).map(([name, data]) => [name, Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64')]) // biome-ignore format: one thought
+
+/** Relative to the tensor's norm. */
+function near(a: Trainer, b: Trainer, limit = 1e-6) {
+  const others = new Map(tensors(b))
+  for (const [name, data] of tensors(a)) {
+    const other = others.get(name)!
+    const apart = Math.hypot(...data.map((x, i) => x - other[i])) / (Math.hypot(...data) || 1)
+    assert.ok(apart < limit, `${name}: ${apart} apart`)
+  }
+}
+
+function alike(a: StepResult[], b: StepResult[]) {
+  assert.is(a.length, b.length)
+  a.forEach((one, i) => {
+    for (const key of ['loss', 'logprob', 'gradNorm'] as const)
+      assert.ok(Math.abs(one[key] - b[i][key]) <= 1e-6 * Math.abs(one[key]) || one[key] === b[i][key], `step ${i + 1}: ${key} ${one[key]} ${b[i][key]}`) // biome-ignore format: one thought
+    for (const key of ['targets', 'tokens', 'padded', 'skipped'] as const) assert.is(one[key], b[i][key])
+  })
+}
+
+for (const kind of ['text', 'sees', 'LoRA'] as const)
+  for (const [how, more] of Object.entries({ 'clipped, decaying': {}, 'neither': { clip: 0, weightDecay: 0 } }))
+    test(`${kind}, ${how}: five steps in a run are five steps with the host`, async () => {
+      const model = kind === 'LoRA' ? adapted(tiny('text')) : tiny(kind)
+      const all = batches(kind === 'sees')
+      const host = await run(model, all, false, [1], { ...more, loop: true })
+      const device = await run(model, all, true, [5], more)
+      near(host.trainer, device.trainer)
+      alike(host.results, device.results)
+      const norms = host.results.map(({ gradNorm }) => gradNorm)
+      assert.ok(Math.min(...norms) < 0.5 && Math.max(...norms) > 2, `${norms}`) // some are clipped and some are not
+      assert.is(device.trainer.state.step, 5)
+      assert.ok(Math.abs(device.results[4].drift! - host.results[4].drift!) < 1e-6 * host.results[4].drift!)
+      assert.equal(device.results.slice(0, 4).map(({ drift }) => drift), Array(4).fill(undefined)) // biome-ignore format: one thought
+    })
+
+test('how steps are shared out among runs changes nothing, bit for bit', async () => {
+  const all = batches(true)
+  const [first, ...others] = await Promise.all([[5], [1], [2, 1], [3]].map(sizes => run(tiny('sees'), all, true, sizes)))
+  for (const other of others) {
+    assert.equal(bits(other.trainer), bits(first.trainer))
+    alike(other.results, first.results)
+  }
+})
+
+test('a gradient that overflows ends the run, is skipped and halves the scale; the steps behind it come again', async () => {
+  // The loss of the third step is so loud that it overflows at this scale, and at the next one.
+  const all = batches(false)
+  const scaled = (model: Tiny): State => ({ ...freshState(model.trained, copied(model)), scaler: { ...freshScaler(2 ** 121), good: 5 } }) // biome-ignore format: one thought
+  const model = tiny('text')
+  const [hosts, devices] = [scaled(model), scaled(model)]
+  const repeated = [...all.slice(0, 2), all[2], all[2], ...all.slice(2)]
+  const host = await run(model, repeated, false, [1], {}, hosts)
+  const device = await run(model, repeated, true, [7], {}, devices)
+  assert.ok(host.results.some(({ skipped }) => skipped) && !host.results.every(({ skipped }) => skipped), JSON.stringify(host.results)) // biome-ignore format: one thought
+  alike(host.results, device.results)
+  assert.equal(devices.scaler, hosts.scaler)
+  assert.is(devices.step, hosts.step)
+  near(host.trainer, device.trainer)
+})
+
+test('a loss that is no number ends the run, and leaves the state of the step before it', async () => {
+  const all = batches(false)
+  const broken = all.map((batch, i) => (i === 2 ? { ...batch, micro: batch.micro.map(each => each.map(sequence => ({ ...sequence, weight: Number.NaN }))) } : batch)) // biome-ignore format: one thought
+  const whole = await run(tiny('text'), broken, true, [5])
+  const short = await run(tiny('text'), all.slice(0, 2), true, [2])
+  assert.is(whole.results.length, 3)
+  assert.not.ok(Number.isFinite(whole.results[2].loss))
+  assert.is(whole.trainer.state.step, 2)
+  assert.equal(bits(whole.trainer), bits(short.trainer))
+})
+
+test('a run takes steps while time, pictures and an unchanging scale allow', async () => {
+  const [first, ...more] = batches(true)
+  const state = { ...freshState(tiny('sees').trained, copied(tiny('sees'))), scaler: { ...freshScaler(), good: 1998 } }
+  const trainer = await openTiny(tiny('sees'), { ...ADAMW, carried: true }, state)
+  const wants = (count: number, speed: number) => {
+    Object.assign(trainer.engine, { speed })
+    return trainer.wants([first, ...more].slice(0, count))
+  }
+  assert.equal([wants(1, 0), wants(1, 1e9), wants(2, 1e9)], [false, true, false]) // the scale doubles after two more steps
+  state.scaler.good = 0
+  const positions = first.micro.flatMap(each => each.length * Math.max(...each.map(({ ids }) => ids.length))).reduce((a, b) => a + b) // biome-ignore format: one thought
+  assert.equal([wants(2, 1e9), wants(1, positions / 4.9), wants(1, positions / 5.1)], [true, true, false]) // ten seconds
+  const large = { shape: [1, 3, 8, 8], dtype: 'float32' as const, data: { byteLength: 0.6 * 2 ** 30 } as Float32Array }
+  const pictured = first.micro.map((each, i) => (i ? each : [{ ...each[0], vision: { pixel_values: large } }]))
+  Object.assign(trainer.engine, { speed: 1e9 })
+  assert.is(trainer.wants([{ ...first, micro: pictured }]), false)
+  await trainer.close()
+})
+
+test.run()
