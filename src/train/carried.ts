@@ -77,7 +77,7 @@ export class Carried implements Engine {
     })
     return {
       starts: { dtype: 'int64', shape: [starts.length], data: BigInt64Array.from(starts) },
-      pace: { dtype: 'float32', shape: [batches.length, PACE.length], data: Float32Array.from(rows) },
+      pace: { dtype: 'float64', shape: [batches.length, PACE.length], data: Float64Array.from(rows) },
     }
   }
 }

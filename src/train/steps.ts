@@ -11,7 +11,7 @@
  */
 
 import { lower } from '../autodiff/blocks.ts'
-import { Graph } from '../graph/ir.ts'
+import { DTYPE_CODES, Graph } from '../graph/ir.ts'
 import { order } from '../graph/order.ts'
 import { prune } from '../graph/prune.ts'
 import { adamwStep, globalNorm, type Pace } from './adamw.ts'
@@ -32,7 +32,7 @@ export function buildSteps(parts: Parts, trained: Trained[], update: UpdateOptio
   for (const { name, shape } of carried) g.input(`from/${name}`, 'float32', shape)
   declare(g, options.reading ?? {})
   g.input('starts', 'int64', ['steps and the end'])
-  g.input('pace', 'float32', ['steps', PACE.length])
+  g.input('pace', 'float64', ['steps', PACE.length])
 
   const body = new Graph('step', g)
   const index = body.input('step/index', 'int64', [])
@@ -87,7 +87,7 @@ function gradientAt(
 ) {
   const [first, end] = [index, body.op('Add', [index, body.ints(1)])].map(at => body.op('Gather', ['starts', at]))
   // Made of what comes in: constants as large as all weights would be held for good.
-  const zero = body.op('Mul', [unscale, body.scalar(0)])
+  const zero = body.op('Cast', [body.op('Mul', [unscale, body.scalar(0, 'float64')])], { to: DTYPE_CODES.float32 })
   const starts = trained.map(({ start }) => body.op('Expand', [zero, body.ints(start.shape)]))
   return overAll(body, parts, trained, options, { first, count: body.op('Sub', [end, first]), starts, zero })
 }
@@ -96,13 +96,18 @@ function gradientAt(
 const isNumber = (body: Graph, value: string) =>
   body.op('Less', [body.op('Abs', [value]), body.scalar(Number.POSITIVE_INFINITY)])
 
-/** The pace with the factor in it that brings a gradient of norm `norm` down to `clip`: `clipFactor` in the graph. */
+/** The pace of a gradient of norm `norm`, brought down to `clip` (clipFactor); in double precision until it is all done, as with the host. */
 function clipped(body: Graph, norm: string, pace: Scalars, clip: number): Scalars {
-  if (clip <= 0) return pace
   const mul = (a: string, b: string) => body.op('Mul', [a, b])
-  const length = body.op('Add', [mul(norm, pace.unscale), body.scalar(1e-6)])
-  const factor = body.op('Min', [body.op('Div', [body.scalar(clip), length]), body.scalar(1)])
-  return { ...pace, first: mul(pace.first, factor), second: mul(pace.second, mul(factor, factor)) }
+  const made = { ...pace }
+  if (clip > 0) {
+    const real = (value: number) => body.scalar(value, 'float64')
+    const length = mul(body.op('Cast', [norm], { to: DTYPE_CODES.float64 }), pace.unscale)
+    const factor = body.op('Min', [body.op('Div', [real(clip), body.op('Add', [length, real(1e-6)])]), real(1)])
+    Object.assign(made, { first: mul(pace.first, factor), second: mul(pace.second, mul(factor, factor)) })
+  }
+  for (const name of PACE) made[name] = body.op('Cast', [made[name]], { to: DTYPE_CODES.float32 })
+  return made
 }
 
 /** The carried state after the step: moved if `numbers`, else as it was. */

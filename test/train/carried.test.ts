@@ -3,21 +3,21 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Batch } from '../../src/train/engine.ts'
-import type { Sequence } from '../../src/train/micro.ts'
 import { freshScaler } from '../../src/train/scaler.ts'
+import { inSingle } from '../../src/train/single.ts'
 import { freshState, type State } from '../../src/train/state.ts'
 import type { StepResult, Trainer } from '../../src/train/trainer.ts'
 import { ADAMW, adapted, copied, counting, openTiny, type Tiny, tiny, weighed } from './tiny.ts'
 
 const test = suite('train: state carried on the device')
 
-const cut = (sequences: Sequence[], ...sizes: number[]) => sizes.map((size, i) => sequences.splice(0, sizes[i] ? size : 0)) // biome-ignore format: one thought
+const SIZES = [[2, 1, 2], [1, 1, 1, 2], [5]]
 /** Five steps of unlike micro-batches, rates and loudness: the gradient is clipped in some and not in others. */
 function batches(sees: boolean): Batch[] {
   return [1, 0.01, 30, 1, 0.1].map((loud, i) => {
     const drawn = weighed([counting(i, 9, 3, sees), counting(4 + i, 7, 2, sees), counting(8, 12, 5), counting(2, 5, 1), counting(9 + i, 6, 2)]) // biome-ignore format: one thought
     const louder = drawn.map(sequence => ({ ...sequence, weight: loud * sequence.weight }))
-    return { micro: [cut(louder, 2, 1, 2), cut(louder, 1, 1, 1, 2), cut(louder, 5)][i % 3], lr: 0.01 / (i + 1) }
+    return { micro: SIZES[i % 3].map(size => louder.splice(0, size)), lr: 0.01 / (i + 1) }
   })
 }
 
@@ -29,7 +29,7 @@ async function run(model: Tiny, all: Batch[], carried: boolean, sizes: number[],
     const made = await trainer.steps(all.slice(at, at + sizes[i % sizes.length]))
     results.push(...made)
     at += made.length
-    if (made.length === 0 || results.at(-1)!.skipped === false && !Number.isFinite(results.at(-1)!.loss)) break // biome-ignore format: one thought
+    if (!made.at(-1)!.skipped && !Number.isFinite(made.at(-1)!.loss)) break
   }
   await trainer.close()
   return { trainer, results }
@@ -41,16 +41,6 @@ const tensors = ({ state }: Trainer) =>
   )
 const bits = (trainer: Trainer) => tensors(trainer).map(([name, data]) => [name, Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64')]) // biome-ignore format: one thought
 
-/** Relative to the tensor's norm. */
-function near(a: Trainer, b: Trainer, limit = 1e-6) {
-  const others = new Map(tensors(b))
-  for (const [name, data] of tensors(a)) {
-    const other = others.get(name)!
-    const apart = Math.hypot(...data.map((x, i) => x - other[i])) / (Math.hypot(...data) || 1)
-    assert.ok(apart < limit, `${name}: ${apart} apart`)
-  }
-}
-
 function alike(a: StepResult[], b: StepResult[]) {
   assert.is(a.length, b.length)
   a.forEach((one, i) => {
@@ -61,13 +51,13 @@ function alike(a: StepResult[], b: StepResult[]) {
 }
 
 for (const kind of ['text', 'sees', 'LoRA'] as const)
-  for (const [how, more] of Object.entries({ 'clipped, decaying': {}, 'neither': { clip: 0, weightDecay: 0 } }))
+  for (const [how, more] of Object.entries({ 'clipped, decaying': {}, neither: { clip: 0, weightDecay: 0 } }))
     test(`${kind}, ${how}: five steps in a run are five steps with the host`, async () => {
       const model = kind === 'LoRA' ? adapted(tiny('text')) : tiny(kind)
       const all = batches(kind === 'sees')
       const host = await run(model, all, false, [1], { ...more, loop: true })
       const device = await run(model, all, true, [5], more)
-      near(host.trainer, device.trainer)
+      assert.equal(bits(device.trainer), bits(host.trainer))
       alike(host.results, device.results)
       const norms = host.results.map(({ gradNorm }) => gradNorm)
       assert.ok(Math.min(...norms) < 0.5 && Math.max(...norms) > 2, `${norms}`) // some are clipped and some are not
@@ -78,7 +68,9 @@ for (const kind of ['text', 'sees', 'LoRA'] as const)
 
 test('how steps are shared out among runs changes nothing, bit for bit', async () => {
   const all = batches(true)
-  const [first, ...others] = await Promise.all([[5], [1], [2, 1], [3]].map(sizes => run(tiny('sees'), all, true, sizes)))
+  const [first, ...others] = await Promise.all(
+    [[5], [1], [2, 1], [3]].map(sizes => run(tiny('sees'), all, true, sizes)),
+  )
   for (const other of others) {
     assert.equal(bits(other.trainer), bits(first.trainer))
     alike(other.results, first.results)
@@ -86,19 +78,21 @@ test('how steps are shared out among runs changes nothing, bit for bit', async (
 })
 
 test('a gradient that overflows ends the run, is skipped and halves the scale; the steps behind it come again', async () => {
-  // The loss of the third step is so loud that it overflows at this scale, and at the next one.
+  // In float16 the third step is too loud for this scale.
+  const made = tiny('text', 1, { compute: 'float16', stored: 'float16' })
+  const names = new Set(made.trained.map(({ name }) => name))
+  const model = { ...made, parts: Object.fromEntries(Object.entries(made.parts).map(([name, part]) => [name, inSingle(part, names)])) } // biome-ignore format: one thought
   const all = batches(false)
-  const scaled = (model: Tiny): State => ({ ...freshState(model.trained, copied(model)), scaler: { ...freshScaler(2 ** 121), good: 5 } }) // biome-ignore format: one thought
-  const model = tiny('text')
-  const [hosts, devices] = [scaled(model), scaled(model)]
+  const scaled = (): State => ({ ...freshState(model.trained, copied(model)), scaler: { ...freshScaler(2 ** 15), good: 5 } }) // biome-ignore format: one thought
+  const [hosts, devices] = [scaled(), scaled()]
   const repeated = [...all.slice(0, 2), all[2], all[2], ...all.slice(2)]
   const host = await run(model, repeated, false, [1], {}, hosts)
   const device = await run(model, repeated, true, [7], {}, devices)
-  assert.ok(host.results.some(({ skipped }) => skipped) && !host.results.every(({ skipped }) => skipped), JSON.stringify(host.results)) // biome-ignore format: one thought
+  assert.equal(host.results.map(({ skipped }) => skipped), [false, false, true, true, false, false, false]) // biome-ignore format: one thought
   alike(host.results, device.results)
   assert.equal(devices.scaler, hosts.scaler)
   assert.is(devices.step, hosts.step)
-  near(host.trainer, device.trainer)
+  assert.equal(bits(device.trainer), bits(host.trainer))
 })
 
 test('a loss that is no number ends the run, and leaves the state of the step before it', async () => {
