@@ -6,7 +6,7 @@
 import type { HostTensor, Session } from '../graph/session.ts'
 import { paceOf } from './adamw.ts'
 import { type Batch, type Engine, type EngineOptions, finite, type Outcome } from './engine.ts'
-import { lay, type Sequence, tally } from './micro.ts'
+import { lay, positionsOf, type Sequence } from './micro.ts'
 import { steadyFor } from './scaler.ts'
 import { type State, zeros } from './state.ts'
 import type { Trained } from './step.ts'
@@ -31,11 +31,10 @@ export class Carried implements Engine {
   wants(batches: Batch[]): boolean {
     const { scaler } = this.state
     if (scaler && batches.length >= steadyFor(scaler)) return false
-    const sequences = batches.flatMap(({ micro }) => micro.flat())
-    const one = 1 + 1 / batches.length // the next step is taken to be as large as these are
-    const positions = batches.reduce((sum, { micro }) => sum + tally(micro).padded, 0)
-    const pictures = sequences.reduce((sum, sequence) => sum + bytesOf(sequence), 0)
-    return one * positions <= this.speed * PATIENCE && one * pictures <= PICTURES
+    const all = batches.flatMap(({ micro }) => micro)
+    const pictures = all.flat().reduce((sum, sequence) => sum + bytesOf(sequence), 0)
+    const more = 1 + 1 / batches.length // the next step is taken to be as large as these are
+    return more * positionsOf(all) <= this.speed * PATIENCE && more * pictures <= PICTURES
   }
 
   async run(batches: Batch[]): Promise<Outcome[]> {
@@ -52,7 +51,7 @@ export class Carried implements Engine {
     })
     const started = performance.now()
     await this.session.run(feeds, into)
-    this.speed = tally(all).padded / ((performance.now() - started) / 1000)
+    this.speed = positionsOf(all) / ((performance.now() - started) / 1000)
     await new Promise(setImmediate) // lets a signal be heard
     const outcomes = batches.map((_, i) => {
       const [loss, logprob, norm] = told.data.slice(3 * i, 3 * i + 3) as Float32Array

@@ -6,7 +6,7 @@
 
 import type { HostTensor, Session } from '../graph/session.ts'
 import { type Batch, type Engine, type EngineOptions, finite, type Outcome } from './engine.ts'
-import { lay, type Sequence, tally } from './micro.ts'
+import { lay, positionsOf, type Sequence } from './micro.ts'
 import { type State, type Tensors, zeros } from './state.ts'
 import type { Trained } from './step.ts'
 import type { Updater } from './update.ts'
@@ -54,7 +54,7 @@ export class Host implements Engine {
       }
       const started = performance.now()
       await this.session.run(feeds, into)
-      this.speed = tally(slice).padded / ((performance.now() - started) / 1000)
+      this.speed = positionsOf(slice) / ((performance.now() - started) / 1000)
       outcome.loss += Number(into.loss.data[0]) / scale
       outcome.logprob += Number(into.logprob.data[0])
       from = to
@@ -89,7 +89,7 @@ export class Host implements Engine {
   private slice(micro: Sequence[][], from: number): number {
     let to = from + 1
     if (!this.options.loop) return to
-    const size = (batch: Sequence[]) => batch.length * batch[0].ids.length
+    const size = (batch: Sequence[]) => positionsOf([batch])
     const budget = this.speed * PATIENCE
     for (let sum = size(micro[from]); to < micro.length && sum + size(micro[to]) <= budget; to++) sum += size(micro[to])
     return to

@@ -146,15 +146,18 @@ export interface Tally {
 }
 
 export function tally(micro: Sequence[][]): Tally {
-  const [targets, tokens, padded] = micro
-    .map(batch => [
-      batch.reduce((sum, { learnt }) => sum + learnt.subarray(1).reduce((a, b) => a + b, 0), 0),
-      batch.reduce((sum, { ids }) => sum + ids.length, 0),
-      batch.length * lengthOf(batch),
-    ])
-    .reduce((all, each) => all.map((sum, i) => sum + each[i]))
-  return { targets, tokens, padded }
+  const all = micro.flat()
+  const learnt = all.map(sequence => sequence.learnt.subarray(1).reduce((a, b) => a + b, 0))
+  return {
+    targets: learnt.reduce((a, b) => a + b, 0),
+    tokens: all.reduce((sum, { ids }) => sum + ids.length, 0),
+    padded: positionsOf(micro),
+  }
 }
+
+/** Tokens, padding included. */
+export const positionsOf = (micro: Sequence[][]): number =>
+  micro.reduce((sum, batch) => sum + batch.length * lengthOf(batch), 0)
 
 const lengthOf = (batch: Sequence[]) => batch.reduce((longest, { ids }) => Math.max(longest, ids.length), 0)
 
@@ -166,7 +169,7 @@ const lengthOf = (batch: Sequence[]) => batch.reduce((longest, { ids }) => Math.
 export function lay(micro: Sequence[][], reading: Reading, scale = 1): Record<string, HostTensor> {
   const { eyes, axes = 0 } = reading
   const lengths = micro.map(lengthOf)
-  const padded = micro.reduce((sum, batch, m) => sum + batch.length * lengths[m], 0)
+  const padded = positionsOf(micro)
   const ids = new BigInt64Array(padded)
   const places = new BigInt64Array(axes * padded)
   const [positions, labels, weights, seats]: [number[], number[], number[], number[]] = [[], [], [], []]

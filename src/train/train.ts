@@ -213,7 +213,7 @@ export async function dryRun(
     ),
   }
   const longest = Math.max(...data.lengths)
-  const plan = { recompute, offload, room: roomOf(device) }
+  const plan = { recompute, offload, room: roomOf(device), gpu: device !== 'cpu' }
   const fits = longestThatFits(policy, plan, limit)
   return [
     `micro-batch of ${batch.rows} × ${batch.length} tokens, ${batch.targets} learnt`,
