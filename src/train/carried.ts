@@ -3,6 +3,7 @@
  * many steps as a few seconds and the pictures' memory allow, and back. How they were shared out among runs changes nothing.
  */
 
+import { UserError } from '../errors.ts'
 import type { HostTensor, Session } from '../graph/session.ts'
 import { paceOf } from './adamw.ts'
 import { type Batch, type Engine, type EngineOptions, finite, type Outcome } from './engine.ts'
@@ -50,7 +51,7 @@ export class Carried implements Engine {
         feeds[`from/${kind}${name}`] = into[`next/${kind}${name}`] = held[i].get(name)!
     })
     const started = performance.now()
-    await this.session.run(feeds, into)
+    await this.session.run(feeds, into).catch(tooLarge)
     this.speed = positionsOf(all) / ((performance.now() - started) / 1000)
     await new Promise(setImmediate) // lets a signal be heard
     const outcomes = batches.map((_, i) => {
@@ -79,6 +80,15 @@ export class Carried implements Engine {
       pace: { dtype: 'float64', shape: [batches.length, PACE.length], data: Float64Array.from(rows) },
     }
   }
+}
+
+/** Tells people where the device's memory does not do; ONNX Runtime's words. */
+function tooLarge(error: Error): never {
+  if (!/failed to allocate|out of memory/i.test(error.message)) throw error
+  throw new UserError(
+    'train: the device has too little memory. --offload-optimizer leaves moments and updates to the host, --recompute ' +
+      'and a smaller --micro-tokens keep fewer activations; --dry-run --memory GIB says what fits',
+  )
 }
 
 const bytesOf = ({ vision }: Sequence) =>

@@ -12,7 +12,7 @@ import type { Sizes } from './micro.ts'
 import type { Policy } from './policy.ts'
 import { buildStep } from './step.ts'
 
-/** All in bytes. */
+/** All in bytes: on a GPU weights, gradients and moments as often as a run holds them. */
 export interface Forecast {
   frozen: number
   trained: number

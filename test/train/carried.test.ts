@@ -2,6 +2,9 @@
 
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { UserError } from '../../src/errors.ts'
+import type { Session } from '../../src/graph/session.ts'
+import { Carried } from '../../src/train/carried.ts'
 import type { Batch } from '../../src/train/engine.ts'
 import { freshScaler } from '../../src/train/scaler.ts'
 import { inSingle } from '../../src/train/single.ts'
@@ -51,7 +54,11 @@ function alike(a: StepResult[], b: StepResult[]) {
 }
 
 for (const kind of ['text', 'sees', 'LoRA'] as const)
-  for (const [how, more] of Object.entries({ 'clipped, decaying': {}, neither: { clip: 0, weightDecay: 0 } }))
+  for (const [how, more] of Object.entries({
+    'clipped, decaying': {},
+    neither: { clip: 0, weightDecay: 0 },
+    'in blocks, recomputed': { fit: { rows: 7, queries: () => 5, recompute: true } },
+  }))
     test(`${kind}, ${how}: five steps in a run are five steps with the host`, async () => {
       const model = kind === 'LoRA' ? adapted(tiny('text')) : tiny(kind)
       const all = batches(kind === 'sees')
@@ -104,6 +111,18 @@ test('a loss that is no number ends the run, and leaves the state of the step be
   assert.not.ok(Number.isFinite(whole.results[2].loss))
   assert.is(whole.trainer.state.step, 2)
   assert.equal(bits(whole.trainer), bits(short.trainer))
+})
+
+test('a device with too little memory is no bug of ours', async () => {
+  const { trained, values } = tiny('text')
+  const failing = (message: string) => ({ run: () => Promise.reject(new Error(message)) }) as unknown as Session
+  const engine = (message: string) => new Carried(freshState(trained, values), trained, ADAMW, failing(message))
+  const fault = (message: string) => engine(message).run(batches(false)).then(() => assert.unreachable(), (error: Error) => error) // biome-ignore format: one thought
+  const arena =
+    'Non-zero status code returned while running Loop node. Failed to allocate memory for requested buffer of size 8'
+  assert.match((await fault(arena)).message, /--offload-optimizer/)
+  assert.ok((await fault(arena)) instanceof UserError)
+  assert.is((await fault('no such input')).message, 'no such input')
 })
 
 test('a run takes steps while time, pictures and an unchanging scale allow', async () => {
