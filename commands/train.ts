@@ -103,7 +103,8 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
       description: "keep only each layer's input and work the layer out again on the way back: a third slower, far less memory", // biome-ignore format: one thought
     }),
     'offload-optimizer': Flags.boolean({
-      description: "keep AdamW's moments in a file in FOLDER.part in place of memory: half of what full training takes",
+      description:
+        "keep AdamW's moments in a file in FOLDER.part in place of memory, a GPU's too: half of what full training takes, or more",
     }),
     'dry-run': Flags.boolean({ description: 'only say what memory it will take and how long a sequence may be' }),
     memory: Flags.custom<number>({

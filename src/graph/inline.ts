@@ -1,7 +1,7 @@
 /**
  * Puts a copy of one graph into another: the way whole models are composed from their parts (vision tower, embedding,
  * decoder) and set inside a Loop. Weights keep their names and go to the outermost graph once, however many parts use
- * them; all other values get a prefix.
+ * them, unless a graph around has a value of that name; all other values get a prefix.
  */
 
 import { recall } from './copy.ts'
@@ -31,7 +31,7 @@ export function inline(
     // Constants made while building are private to a part; weights are shared by name.
     const own = name.startsWith('const_') ? `${prefix}${name}` : name
     names.set(name, own)
-    if (root.has(own)) continue
+    if (into.has(own)) continue
     root.weight(own, tensor)
     const integers = part.known.get(name)
     if (integers) root.known.set(own, integers)

@@ -212,6 +212,8 @@ export class Graph {
 
   /** A float scalar constant. */
   scalar(value: number, dtype: DType = 'float32'): string {
+    if (dtype === 'float64')
+      return this.constant(`double:${value}`, { dtype, shape: [], data: new Uint8Array(Float64Array.of(value).buffer) })
     const tensor: Tensor = { dtype: 'float32', shape: [], data: new Uint8Array(Float32Array.of(value).buffer) }
     const name = this.constant(`scalar:${value}`, tensor)
     return dtype === 'float32' ? name : this.op('Cast', [name], { to: DTYPE_CODES[dtype] })

@@ -10,7 +10,7 @@ import { UserError } from '../errors.ts'
 import { loadTensor, readSafetensors, tensorOf, writeSafetensors } from '../models/safetensors.ts'
 import type { MomentFile } from './moments.ts'
 import type { Scaler } from './scaler.ts'
-import type { State } from './trainer.ts'
+import type { State } from './state.ts'
 import type { WatchState } from './watch.ts'
 
 /** Everything that a run's weights depend on, by the name that the user knows it by. */

@@ -13,7 +13,7 @@ import type { Sizes } from './micro.ts'
 import type { Policy } from './policy.ts'
 import { buildStep } from './step.ts'
 
-/** All in bytes. */
+/** All in bytes: on a GPU weights, gradients and moments as often as a run holds them. */
 export interface Forecast {
   frozen: number
   trained: number
@@ -34,6 +34,8 @@ export interface Plan {
   recompute: boolean
   /** The moments lie in a file. */
   offload?: boolean
+  /** It is a GPU's memory that is told. */
+  gpu?: boolean
   /** See Fit. */
   room?: number
 }
@@ -43,34 +45,41 @@ const PROGRAM = 0.3 * 2 ** 30
 /** What is lost between small arrays of unlike sizes, as a share of them. */
 const WASTE = 0.4
 
-export function forecast(
-  policy: Policy,
-  { recompute, offload, room = 1 }: Plan,
-  longest: number,
-  sizes: Sizes,
-): Forecast {
-  // biome-ignore format: one thought
+export function forecast(policy: Policy, plan: Plan, longest: number, sizes: Sizes): Forecast {
+  const { recompute, room = 1 } = plan
   const fit: Fit = { queries: queriesFor(longest, room), recompute, room }
   const { trained, parts, reading } = policy
   const g = buildStep(parts, trained, { fit, sizes, reading })
   const head = g.nodes.find(node => node.op === 'Loop' && logitsOf(node)) ?? g.nodes.find(isLikelihood)
-  const sums = new Set(trained.map(({ name }) => `next/sum/${name}`))
-  const live = liveness(g, sizes.length, head?.outputs[0], sums)
+  const given = new Set(trained.map(({ name }) => `next/sum/${name}`))
+  const live = liveness(g, sizes.length, head?.outputs[0], given)
   const kept = byLayer(g, live.kept)
   const activations = [...kept.values()].reduce((a, b) => a + b, 0)
   const elements = trained.reduce((sum, { start }) => sum + sizeOf(start.shape), 0)
   const frozen = [...g.initializers.values()].reduce((sum, { dtype, shape }) => sum + sizeOf(shape) * bytesOf(dtype), 0)
-  const state = { trained: 4 * elements, gradients: 4 * elements, moments: offload ? 0 : 8 * elements }
-  const peak = live.held.large + live.held.small * (1 + WASTE)
+  const [weights, sums, moments, back] = copies(plan).map(count => 4 * count * elements)
+  const state = { trained: weights, gradients: sums, moments }
+  const inStep = live.held.large + live.held.small * (1 + WASTE)
+  const peak = Math.max(inStep, back)
   return {
     frozen,
     ...state,
     kept,
     temporary: Math.max(0, peak - activations),
-    at: live.at?.op ?? '',
+    at: peak > inStep ? 'Loop' : (live.at?.op ?? ''),
     logits: head ? (logitsOf(head) ?? sizeInBytes(g, head.outputs[0], sizes.length)) : 0,
     total: PROGRAM + frozen + state.trained + state.gradients + state.moments + peak,
   }
+}
+
+/**
+ * How often a run holds what is trained: weights, gradients, moments, and what it takes beyond to hand them back. On a
+ * GPU what came in stays until the run is over; a Loop holds what an iteration began with beside what it makes, and
+ * copies what it ends with while both are there.
+ */
+function copies({ gpu, offload }: Plan): [number, number, number, number] {
+  if (!gpu) return [1, 1, offload ? 0 : 2, 0]
+  return offload ? [1, 3, 0, 1] : [2, 3, 4, 3]
 }
 
 /** The longest sequence, learnt to its end, that fits into `limit` bytes, to 64 tokens; 0 where none does. */

@@ -135,9 +135,8 @@ export function cut(body: Graph, index: string, reading: Reading, sizes?: Sizes)
   }
 }
 
-/** What a run of micro-batches amounts to. */
-export interface Load {
-  feeds: Record<string, HostTensor>
+/** What micro-batches amount to. */
+export interface Tally {
   /** Learnt tokens. */
   targets: number
   /** Tokens, padding left out. */
@@ -146,11 +145,31 @@ export interface Load {
   padded: number
 }
 
-/** Lays micro-batches out. Without pictures in a micro-batch a blank one stands in, which nothing looks at. */
-export function lay(micro: Sequence[][], reading: Reading): Load {
+export function tally(micro: Sequence[][]): Tally {
+  const all = micro.flat()
+  const learnt = all.map(sequence => sequence.learnt.subarray(1).reduce((a, b) => a + b, 0))
+  return {
+    targets: learnt.reduce((a, b) => a + b, 0),
+    tokens: all.reduce((sum, { ids }) => sum + ids.length, 0),
+    padded: positionsOf(micro),
+  }
+}
+
+/** Tokens, padding included. */
+export const positionsOf = (micro: Sequence[][]): number =>
+  micro.reduce((sum, batch) => sum + batch.length * lengthOf(batch), 0)
+
+const lengthOf = (batch: Sequence[]) => batch.reduce((longest, { ids }) => Math.max(longest, ids.length), 0)
+
+/**
+ * Lays micro-batches out. Without pictures in a micro-batch a blank one stands in, which nothing looks at.
+ *
+ * @param scale what the loss, and with it the gradient, is multiplied by: both are linear in the weights of the tokens
+ */
+export function lay(micro: Sequence[][], reading: Reading, scale = 1): Record<string, HostTensor> {
   const { eyes, axes = 0 } = reading
-  const lengths = micro.map(batch => Math.max(...batch.map(s => s.ids.length)))
-  const padded = micro.reduce((sum, batch, m) => sum + batch.length * lengths[m], 0)
+  const lengths = micro.map(lengthOf)
+  const padded = positionsOf(micro)
   const ids = new BigInt64Array(padded)
   const places = new BigInt64Array(axes * padded)
   const [positions, labels, weights, seats]: [number[], number[], number[], number[]] = [[], [], [], []]
@@ -161,13 +180,12 @@ export function lay(micro: Sequence[][], reading: Reading): Load {
     for (const name of Object.keys(counts)) counts[name] += vision[name].shape[0]
   }
   const table: number[] = []
-  let [start, tokens] = [0, 0]
+  let start = 0
   micro.forEach((batch, m) => {
     const at: Record<string, number> = { rows: batch.length, length: lengths[m], ids: start }
     Object.assign(at, { targets: positions.length, places: seats.length, ...counts })
     batch.forEach((sequence, b) => {
       const offset = b * lengths[m]
-      tokens += sequence.ids.length
       sequence.ids.forEach((id, t) => {
         ids[start + offset + t] = BigInt(id)
         for (let axis = 0; axis < axes; axis++)
@@ -176,7 +194,7 @@ export function lay(micro: Sequence[][], reading: Reading): Load {
         if (t === 0 || !sequence.learnt[t]) return
         positions.push(offset + t - 1)
         labels.push(id)
-        weights.push(sequence.weight)
+        weights.push(sequence.weight * scale)
       })
       if (sequence.vision) look(sequence.vision)
     })
@@ -198,7 +216,7 @@ export function lay(micro: Sequence[][], reading: Reading): Load {
     feeds['micro.places'] = int64(seats)
     for (const [name, tensor] of Object.entries(joinVision(seen))) feeds[`micro.${name}`] = tensor
   }
-  return { feeds, targets: labels.length, tokens, padded }
+  return feeds
 }
 
 const int64 = (values: number[], shape = [values.length]): HostTensor => ({

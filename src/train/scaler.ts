@@ -18,6 +18,9 @@ const PATIENCE = 2000
 
 export const freshScaler = (scale = 2 ** 16): Scaler => ({ scale, good: 0, skipped: 0 })
 
+/** Steps after which the scale will be another, if all of them are good. */
+export const steadyFor = ({ good }: Scaler): number => PATIENCE - good
+
 /** Takes note of a step that was taken. */
 export function kept(scaler: Scaler): void {
   if (++scaler.good < PATIENCE) return

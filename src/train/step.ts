@@ -1,8 +1,8 @@
 /**
  * The gradient of a step as one ONNX graph: forward, backward, gradients added up over micro-batches; in the run that
- * ends the step, also the norm of the gradient. On a GPU, where weights cross to the device with every run, a Loop goes
- * over all micro-batches of a run. On the CPU a run is one micro-batch, whose gradient is added to the sums where they lie.
- * What then moves the weights is update.ts.
+ * ends the step, also the norm of the gradient. On the CPU a run is one micro-batch, whose gradient is added to the sums
+ * where they lie. On a GPU, where weights cross to the device with every run, a Loop goes over all micro-batches of a run.
+ * What then moves the weights is update.ts, on the CPU; steps.ts puts that into the graph, too.
  *
  * Inputs   θ under its own name, `sum/θ` (gradients so far), the flat arrays of micro.ts, `last` (bool)
  * Outputs  `next/sum/θ`, `loss`, `logprob`, `norm` (0 unless last)
@@ -30,7 +30,7 @@ export interface StepOptions {
   /** How the model reads; text alone where absent. */
   reading?: Reading
   fit?: Fit
-  /** Whether a run goes over several micro-batches. */
+  /** Whether a run goes over several micro-batches: on a GPU. */
   loop?: boolean
   /** Sizes of the micro-batch: makes a graph that tells its memory and is not to be run. */
   sizes?: Sizes
@@ -45,7 +45,7 @@ export function buildStep(parts: Parts, trained: Trained[], options: StepOptions
   for (const kind of ['', 'sum/']) for (const { name, start } of trained) g.input(kind + name, 'float32', start.shape)
   declare(g, options.reading ?? {})
   const last = g.input('last', 'bool', [])
-  const { sums, loss, logprob } = options.loop ? overAll(g, parts, trained, options) : once(g, parts, trained, options)
+  const { sums, loss, logprob } = options.loop ? all(g, parts, trained, options) : once(g, parts, trained, options)
   trained.forEach(({ name }, i) => {
     g.output(sums[i], `next/sum/${name}`)
   })
@@ -57,7 +57,9 @@ export function buildStep(parts: Parts, trained: Trained[], options: StepOptions
   return g
 }
 
+/** Σ over micro-batches. */
 interface Sums {
+  /** Gradients, one a tensor. */
   sums: string[]
   loss: string
   logprob: string
@@ -83,23 +85,42 @@ function gradientOf(
   return { sums: trained.map(({ name }) => added(body, sum(name), made.get(name)!, makers)), loss, logprob }
 }
 
-/** A Loop over micro-batches: gradients of θ, loss and log-probability, each summed. */
-function overAll(g: Graph, parts: Parts, trained: Trained[], { reading = {}, fit }: StepOptions): Sums {
+/** All micro-batches that there are. */
+function all(g: Graph, parts: Parts, trained: Trained[], options: StepOptions): Sums {
+  const count = g.op('Squeeze', [g.op('Shape', ['micro.table'], { start: 0, end: 1 }), g.ints([0])])
+  const starts = trained.map(({ name }) => `sum/${name}`)
+  return overAll(g, parts, trained, options, { count, starts, zero: g.scalar(0) })
+}
+
+/** What a Loop over micro-batches goes over (int64 scalars; from 0 where `first` is absent), and where its sums start. */
+interface Range {
+  first?: string
+  count: string
+  starts: string[]
+  zero: string
+}
+
+/** A Loop over micro-batches: gradients of θ, loss and log-probability, each summed. θ are values of `g` or around it. */
+export function overAll(
+  g: Graph,
+  parts: Parts,
+  trained: Trained[],
+  { reading = {}, fit }: StepOptions,
+  { first, count, starts, zero }: Range,
+): Sums {
   const body = new Graph('micro', g)
   const index = body.input('micro/index', 'int64', [])
   const go = body.input('micro/go', 'bool', [])
   for (const { name, start } of trained) body.input(`micro/sum/${name}`, 'float32', start.shape)
   const [lossSoFar, logprobSoFar] = ['loss', 'logprob'].map(name => body.input(`micro/${name}`, 'float32', []))
-  const made = gradientOf(body, parts, trained, cut(body, index, reading), fit, name => `micro/sum/${name}`)
+  const micro = cut(body, first ? body.op('Add', [first, index]) : index, reading)
+  const made = gradientOf(body, parts, trained, micro, fit, name => `micro/sum/${name}`)
   body.output(body.op('Identity', [go]))
   for (const sum of made.sums) body.output(sum)
   body.output(body.op('Add', [lossSoFar, made.loss]))
   body.output(body.op('Add', [logprobSoFar, made.logprob]))
   order(body)
 
-  const starts = trained.map(({ name }) => `sum/${name}`)
-  const count = g.op('Squeeze', [g.op('Shape', ['micro.table'], { start: 0, end: 1 }), g.ints([0])])
-  const zero = g.scalar(0)
   const outputs = g.many('Loop', [count, '', ...starts, zero, zero], trained.length + 2, { body })
   return { sums: outputs.slice(0, trained.length), loss: outputs[trained.length], logprob: outputs[trained.length + 1] }
 }

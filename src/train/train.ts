@@ -1,6 +1,7 @@
 /**
  * The training loop, top to bottom. Each step: pick the sequences, weigh their tokens, run the step graph, look whether
- * all is well, log, and now and then save. The method (which rows, what weights) comes in from above.
+ * all is well, log, and now and then save. On a GPU a run goes through as many steps as it has room for, up to the next
+ * whose state is to be looked at here. The method (which rows, what weights) comes in from above.
  * Left out: several machines, evaluation along the way (`eval` is its own stage).
  */
 
@@ -13,6 +14,7 @@ import type { ModelFolder } from '../models/folder.ts'
 import { microBatches, stepsPerEpoch } from './batches.ts'
 import { loadCheckpoint, newestCheckpoint, runFolder, type Settings, saveCheckpoint } from './checkpoint.ts'
 import type { Dataset } from './dataset.ts'
+import type { Batch } from './engine.ts'
 import { describe, forecast, inGiB, longestThatFits } from './forecast.ts'
 import { type Fit, queriesFor, roomOf } from './forward.ts'
 import { openLog, startNews } from './log.ts'
@@ -20,8 +22,10 @@ import { momentFile } from './moments.ts'
 import { openPolicy, type Policy, startingWeights } from './policy.ts'
 import { mergeable, saveModel } from './result.ts'
 import { learningRate } from './schedule.ts'
+import { freshState, type State } from './state.ts'
 import { buildStep } from './step.ts'
-import { freshState, type State, Trainer } from './trainer.ts'
+import { buildSteps } from './steps.ts'
+import { Trainer } from './trainer.ts'
 import { verifySaved } from './verify.ts'
 import { Watch } from './watch.ts'
 
@@ -46,12 +50,14 @@ export interface TrainOptions {
   compute?: Compute
   /** Keep only each layer's input for the backward pass, and work the layer out again there. */
   recompute: boolean
-  /** Keep AdamW's moments in a file in place of memory. */
+  /** Keep AdamW's moments in a file in place of memory; on a GPU that is with the host, which moves the weights then. */
   offloadOptimizer?: boolean
   seed: number
   /** Steps from checkpoint to checkpoint. */
   saveEvery: number
   device: Device
+  /** Whether a run may go through several steps with weights and moments on the device; on a GPU where absent. */
+  carried?: boolean
   threads: number
   /** File of the log; standard output where absent. */
   log?: string
@@ -97,28 +103,36 @@ export async function train(
   const log = openLog(options.log, state.step)
   const news = startNews(steps, quiet)
   const save = () => saveCheckpoint(run, { state, watch: watch.state }, settings)
+  const batchOf = async (step: number): Promise<Batch> => {
+    const micro = microBatches(step, sizes, { batchSize, microTokens, seed })
+    const entries = micro.flat().map(index => data.entries[index])
+    const weights = options.weigh(entries.map(entry => entry.weight), entries.map(entry => entry.targets)) // biome-ignore format: one thought
+    return { micro: await data.batch(micro, weights), lr: learningRate(step, schedule) }
+  }
+  const far = (step: number) => step === 1 || step % 10 === 0 || step === steps
+  const saves = (step: number) => step % saveEvery === 0 && step < steps
 
   try {
     while (state.step < steps) {
-      const step = state.step + 1
       const started = performance.now()
-      const micro = microBatches(step, sizes, { batchSize, microTokens, seed })
-      const entries = micro.flat().map(index => data.entries[index])
-      const weights = options.weigh(entries.map(entry => entry.weight), entries.map(entry => entry.targets)) // biome-ignore format: one thought
-      const rate = learningRate(step, schedule)
-      const batch = await data.batch(micro, weights)
+      const before = state.step
+      const batches = [await batchOf(before + 1)]
+      const end = () => before + batches.length
+      while (!far(end()) && !saves(end()) && trainer.wants(batches)) batches.push(await batchOf(end() + 1))
       const scale = state.scaler?.scale
-      const far = step === 1 || step % 10 === 0 || step === steps
-      const result = await trainer.step(batch, rate, interrupted, far)
-      if (result) {
+      const results = await trainer.steps(batches, interrupted, far(end()))
+      const positions = results.reduce((sum, { padded }) => sum + padded, 0)
+      const each = (performance.now() - started) / 1000 / positions
+      for (const [i, result] of results.entries()) {
+        const step = before + 1 + i
         if (!result.skipped)
           watch.see(step, result.loss, result.gradNorm, adviceOf(run, newestCheckpoint(run) !== undefined))
-        const seconds = (performance.now() - started) / 1000
+        const seconds = result.padded * each
         const line = {
           step,
           epoch: Math.ceil(step / perEpoch),
           loss: result.loss,
-          lr: rate,
+          lr: batches[i].lr,
           grad_norm: result.gradNorm,
           tokens: result.targets,
           tokens_per_second: result.tokens / seconds,
@@ -136,7 +150,7 @@ export async function train(
         await save()
         return false
       }
-      if (state.step % saveEvery === 0 && state.step < steps) await save()
+      if (saves(state.step)) await save()
     }
   } finally {
     await log.close()
@@ -199,7 +213,7 @@ export async function dryRun(
     ),
   }
   const longest = Math.max(...data.lengths)
-  const plan = { recompute, offload, room: roomOf(device) }
+  const plan = { recompute, offload, room: roomOf(device), gpu: device !== 'cpu' }
   const fits = longestThatFits(policy, plan, limit)
   return [
     `micro-batch of ${batch.rows} × ${batch.length} tokens, ${batch.targets} learnt`,
@@ -214,12 +228,16 @@ const fitOf = ({ recompute, device }: TrainOptions, data: Dataset): Fit => {
   return { recompute, queries: queriesFor(longest, room), room }
 }
 
-async function openTrainer(policy: Policy, state: Trainer['state'], options: TrainOptions, fit: Fit, profile?: string) {
+/** Whether weights and moments go through several steps on the device before they come back. */
+const carries = ({ device, offloadOptimizer, carried = device !== 'cpu' }: TrainOptions) => carried && !offloadOptimizer
+
+async function openTrainer(policy: Policy, state: State, options: TrainOptions, fit: Fit, profile?: string) {
   const { betas, weightDecay, clip, device, threads } = options
-  const { reading } = policy
-  const update = { betas, weightDecay, clip, epsilon: 1e-8, reading, loop: device !== 'cpu' }
-  const graph = buildStep(policy.parts, policy.trained, { loop: update.loop, fit, reading })
-  return Trainer.open(graph, policy.trained, state, update, { device, threads, folder: policy.onnx, profile })
+  const { parts, trained, reading } = policy
+  const update = { betas, weightDecay, clip, epsilon: 1e-8, reading, loop: device !== 'cpu', carried: carries(options) }
+  const how = { loop: update.loop, fit, reading }
+  const graph = update.carried ? buildSteps(parts, trained, update, how) : buildStep(parts, trained, how)
+  return Trainer.open(graph, trained, state, update, { device, threads, folder: policy.onnx, profile })
 }
 
 /** What the weights depend on. Threads and device are left out: they change the last digits only. */

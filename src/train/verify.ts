@@ -70,7 +70,7 @@ async function likelihood(
   g.output(forward(g, parts, cut(g, g.ints(0), reading), fit).logprob, 'logprob')
   lower(g)
   const opened = await openSession(modelOf(g), { frugal: true, ...session })
-  const made = await opened.run({ ...lay([[sequence]], reading).feeds, ...Object.fromEntries(given) })
+  const made = await opened.run({ ...lay([[sequence]], reading), ...Object.fromEntries(given) })
   await opened.close()
   return Number(made.logprob.data[0])
 }

@@ -14,6 +14,7 @@ const SHARD = 2e9
 
 /** Dimensions of the language model and of the tower. */
 export const SIZES = {
+  '0.5b': { text: [896, 4864, 24, 14, 2, 151_674], tower: [1024, 4096, 24, 16] },
   '2b': { text: [1536, 8960, 28, 12, 2, 151_674], tower: [1024, 4096, 24, 16] },
   '8b': { text: [3584, 18_944, 28, 28, 4, 151_674], tower: [1024, 4096, 24, 16] },
   tiny: { text: [64, 96, 2, 4, 2, 1024], tower: [32, 64, 2, 4] },

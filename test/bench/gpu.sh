@@ -6,6 +6,7 @@
 #
 #   equal    greedy answers and losses on CUDA beside the CPU's, in fp32, fp16, bf16
 #   speed    sampling, tokens a second; training the demo's policy; Memcpy nodes and what ran on the CPU
+#   full     all weights trained, carried on the device through several steps a run, beside a crossing every step
 #   lora     adapters of rank 16 on InternVL3-8B's dimensions at T = 4,096: tokens a second, memory
 #   peer     the same in PyTorch with transformers and peft, with and without checkpointed layers
 #   longest  the longest sequence that fits, ours (--recompute) and PyTorch's
@@ -20,17 +21,17 @@ while (($#)); do
   case $1 in
     --tiny) tiny=1 && shift ;;
     --out) out=$2 && shift 2 ;;
-    equal | speed | lora | peer | longest) steps+=("$1") && shift ;;
-    *) echo "usage: gpu.sh [--tiny] [--out DIR] [equal|speed|lora|peer|longest ...]" >&2 && exit 2 ;;
+    equal | speed | full | lora | peer | longest) steps+=("$1") && shift ;;
+    *) echo "usage: gpu.sh [--tiny] [--out DIR] [equal|speed|full|lora|peer|longest ...]" >&2 && exit 2 ;;
   esac
 done
-((${#steps[@]})) || steps=(equal speed lora peer longest)
+((${#steps[@]})) || steps=(equal speed full lora peer longest)
 [[ -n $out ]] || out=$(mktemp -d "${TMPDIR:-/tmp}/sophia-gpu.XXXXXX")
 mkdir -p "$out"
 scratch=${SOPHIA_GPU_SCRATCH:-$(mktemp -d "${TMPDIR:-/tmp}/sophia-gpu-scratch.XXXXXX")} # large files: $out may be sent back
 mkdir -p "$scratch"
-device=cuda size=8b length=4096 problems=64 enough=5 halves=(bf16 fp16)
-[[ -n $tiny ]] && device=cpu size=tiny length=512 problems=4 enough=3 halves=(fp16)
+device=cuda size=8b small=0.5b length=4096 problems=64 enough=5 halves=(bf16 fp16)
+[[ -n $tiny ]] && device=cpu size=tiny small=tiny length=512 problems=4 enough=3 halves=(fp16)
 policy=fixtures/policy world=fixtures/world
 
 sophia() { node bin/run.js "$@"; }
@@ -107,6 +108,24 @@ speed() {
   try speed train 300 node bin/run.js "${train[@]}" --max-steps 6 -o "$scratch/trained-speed" --log "$out/train-speed.jsonl" -q && line speed train "$(bench speed "$out/train-speed.jsonl")"
   try speed train-profile 300 node bin/run.js "${train[@]}" --max-steps 2 --profile -o "$scratch/trained-speed-profile" --log "$scratch/p.jsonl" &&
     line speed train-profile "$(told "$out/train-profile.err")"
+}
+
+# both NAME MODEL ROWS COMPUTE BATCH: 21 steps, in runs of one at first and then of up to ten
+both() {
+  local name=$1 model=$2 rows=$3 compute=$4 batch=$5
+  for carried in 0 1; do
+    watch_memory
+    try full "full-$name-$carried" 400 node dist/bench/test/bench/gpu.js full $carried "$model" "$rows" "$scratch/full" "$out/full-$name-$carried.jsonl" $device "$compute" 21 "$batch" &&
+      line full "$name-carried-$carried" "{\"memoryMiB\":$(peak_memory),\"speed\":$(bench speed "$out/full-$name-$carried.jsonl")}"
+    rm -rf "$scratch"/full*
+  done
+  line full "$name-apart" "$(bench losses "$out/full-$name-0.jsonl" "$out/full-$name-1.jsonl")"
+}
+full() {
+  both policy $policy $world/general.jsonl fp32 16
+  try setup small 600 node dist/bench/test/bench/gpu.js checkpoint $small "$scratch/small" &&
+    bench rows "$scratch/small" $((length / 2)) "$scratch/small.jsonl" >/dev/null && both small "$scratch/small" "$scratch/small.jsonl" "${halves[0]}" 1
+  rm -rf "$scratch/small"
 }
 
 lora() {

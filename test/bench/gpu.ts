@@ -3,6 +3,8 @@
  *
  *     checkpoint SIZE FOLDER       a random checkpoint (checkpoint.ts)
  *     rows FOLDER T OUT            one example of all but T tokens, with a picture
+ *     full CARRIED MODEL ROWS OUT LOG DEVICE COMPUTE STEPS BATCH
+ *                                  full training; CARRIED 1 keeps weights and moments on the device, 0 with the host
  *     texts A B                    how many answers of two evals are equal
  *     losses A B                   how far the losses of two training logs are apart
  *     speed LOG                    tokens a second of a training log, the first step left out
@@ -11,8 +13,10 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import sharp from 'sharp'
+import type { Device } from '../../src/graph/session.ts'
 import { openChat } from '../../src/models/chat.ts'
 import { openFolder } from '../../src/models/folder.ts'
+import { runTrain } from '../../src/sophia/train.ts'
 import { Dataset } from '../../src/train/dataset.ts'
 import type { StepLine } from '../../src/train/log.ts'
 import { makeCheckpoint, type Size } from './checkpoint.ts'
@@ -44,6 +48,15 @@ const WORDS: Record<string, (...given: string[]) => Promise<unknown> | unknown> 
     const words = Math.max(1, 1 + Math.floor((Number(length) - few) / ((some - few) / 10)))
     writeFileSync(out, `${JSON.stringify({ id: 1, images: [basename(picture)], prompt, completion: completion(words) })}\n`) // biome-ignore format: one thought
     print({ tokens: await tokens(words) })
+  },
+
+  async full(carried, model, input, output, log, device, compute, steps, batch) {
+    const schedule = { lr: 1e-3, lrFloor: 0.25, warmup: 0, epochs: 10_000, maxSteps: Number(steps), batchSize: Number(batch) } // biome-ignore format: one thought
+    const adamw = { betas: [0.9, 0.95] as [number, number], weightDecay: 0.05, clip: 1 }
+    const rows = { input, images: dirname(input), allowRemote: false, maxLength: 32_768 }
+    const plain = { resume: false, recompute: false, trainVision: false, dryRun: false, quiet: true }
+    const how = { device: device as Device, compute: compute as 'fp32', carried: carried === '1', threads: 0, saveEvery: 10_000, seed: 0 } // biome-ignore format: one thought
+    await runTrain({ ...schedule, ...adamw, ...rows, ...plain, ...how, model, output, log })
   },
 
   texts(a, b) {

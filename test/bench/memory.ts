@@ -23,8 +23,9 @@ import { queriesFor } from '../../src/train/forward.ts'
 import { withAdapters } from '../../src/train/lora.ts'
 import { momentFile } from '../../src/train/moments.ts'
 import { trainingEnvironment } from '../../src/train/process.ts'
+import { freshState } from '../../src/train/state.ts'
 import { buildStep, decays, type Trained } from '../../src/train/step.ts'
-import { freshState, Trainer } from '../../src/train/trainer.ts'
+import { Trainer } from '../../src/train/trainer.ts'
 
 const CASES = [
   ...['lora:24:512', 'lora:24:2048', 'full:24:512:4:offload', 'full:24:2048:offload'],

@@ -10,8 +10,9 @@ import { buildGraphs } from '../../src/models/builders/index.ts'
 import { stream } from '../../src/random.ts'
 import type { Parts } from '../../src/train/forward.ts'
 import type { Sequence } from '../../src/train/micro.ts'
+import { freshState } from '../../src/train/state.ts'
 import { buildStep, decays, type Trained } from '../../src/train/step.ts'
-import { freshState, Trainer } from '../../src/train/trainer.ts'
+import { Trainer } from '../../src/train/trainer.ts'
 
 const options = {
   threads: { type: 'string', default: '0' },

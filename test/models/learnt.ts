@@ -65,7 +65,7 @@ export async function differentiated(
   for (const weight of weights) g.output(found.get(weight)!, `grad.${weight}`)
   lower(g)
   const session = await openSession(modelOf(g), { threads: 1, folder })
-  const ran = await session.run(lay([sequences], reading).feeds)
+  const ran = await session.run(lay([sequences], reading))
   await session.close()
   return ran
 }

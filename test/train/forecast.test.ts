@@ -26,6 +26,18 @@ test('its parts add up, and every layer has its own', () => {
   assert.is(made.logits, 4 * 399 * 23)
   const offloaded = forecast(policy, { recompute: false, offload: true }, 400, { rows: 1, length: 400, targets: 399, images: 1 }) // biome-ignore format: one thought
   assert.ok(Math.abs(made.total - offloaded.total - 8 * elements) < 1)
+  // A GPU holds weights and moments as they came and as they are, sums thrice, and hands back what no step had room for.
+  const sizes = { rows: 1, length: 400, targets: 399, images: 1 }
+  const [gpu, host] = [false, true].map(offload =>
+    forecast(policy, { recompute: false, gpu: true, offload }, 400, sizes),
+  )
+  assert.equal([gpu.trained, gpu.gradients, gpu.moments], [8 * elements, 12 * elements, 16 * elements])
+  assert.equal([host.trained, host.gradients, host.moments], [4 * elements, 12 * elements, 0])
+  assert.is(gpu.temporary, made.temporary)
+  assert.ok(Math.abs(gpu.total - made.total - 20 * elements) < 1)
+  const short = forecast(policy, { recompute: false, gpu: true }, 2, { rows: 1, length: 2, targets: 1, images: 1 })
+  assert.is(short.at, 'Loop')
+  assert.ok(Math.abs(short.temporary + sum(short.kept) - 12 * elements) < 1)
   assert.ok(describe(made).some(line => /^ {2}layer 1 .* GiB$/.test(line)))
 })
 

@@ -7,8 +7,8 @@ import type { Compute } from '../../src/models/builders/index.ts'
 import type { Fit } from '../../src/train/forward.ts'
 import { freshScaler, overflowed } from '../../src/train/scaler.ts'
 import { inSingle } from '../../src/train/single.ts'
+import { freshState } from '../../src/train/state.ts'
 import { buildStep } from '../../src/train/step.ts'
-import { freshState } from '../../src/train/trainer.ts'
 import { ADAMW, adapted, copied, counting, openTiny, type Tiny, tiny, weighed } from './tiny.ts'
 
 const test = suite('train: half precision')

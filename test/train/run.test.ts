@@ -13,8 +13,8 @@ import { tokenWeights } from '../../src/sophia/objective.ts'
 import { Dataset } from '../../src/train/dataset.ts'
 import type { StepLine } from '../../src/train/log.ts'
 import { openPolicy } from '../../src/train/policy.ts'
+import { zeros } from '../../src/train/state.ts'
 import { type TrainOptions, train } from '../../src/train/train.ts'
-import { zeros } from '../../src/train/trainer.ts'
 import { verifySaved } from '../../src/train/verify.ts'
 
 const test = suite('train: runs')
@@ -108,6 +108,31 @@ test('a run that is stopped and taken up, twice, ends with the same weights and 
   assert.is(weightsOf('cut'), weightsOf('whole'))
   const losses = (name: string) => linesOf(name).map(({ step, loss }) => [step, loss])
   assert.equal(losses('cut'), losses('whole'))
+})
+
+test('runs of several steps, stopped and taken up, end with the same weights, log and checkpoints', async () => {
+  const [folder, data] = await open('llava')
+  const carried = { carried: true, saveEvery: 4 }
+  let runs = 0
+  assert.is(await train(folder, data, options('carried', carried), () => ++runs > 99), true)
+  assert.is(runs, 4) // step 1, to 4, to 8, 9: where drift is told and checkpoints are written
+  runs = 0
+  assert.is(await train(folder, data, options('taken', { ...carried, saveEvery: 3 }), () => ++runs === 2), false)
+  assert.equal(readdirSync(join(dir, 'taken.part')), ['step-00000003'])
+  assert.is(await train(folder, data, options('taken', { ...carried, resume: true })), true)
+  const told = (name: string) => linesOf(name).map(({ seconds, tokens_per_second, ...line }) => line)
+  for (const name of ['carried', 'taken']) {
+    assert.is(weightsOf(name), weightsOf('whole'))
+    assert.equal(told(name), told('whole'))
+  }
+  const [one, two] = linesOf('carried').slice(1, 3)
+  const positions = (line: StepLine) => (line.tokens_per_second * line.seconds) / (1 - line.padding)
+  assert.ok(Math.abs(one.seconds / two.seconds / (positions(one) / positions(two)) - 1) < 1e-4) // shared out
+  const lora = { rank: 2, alpha: 6 }
+  const [text, texts] = await open('qwen2')
+  await train(text, texts, options('adapters', { lora, maxSteps: 4 }))
+  await train(text, texts, options('carried-adapters', { ...carried, lora, maxSteps: 4 }))
+  assert.is(weightsOf('carried-adapters'), weightsOf('adapters'))
 })
 
 test('--resume with other settings is refused', async () => {

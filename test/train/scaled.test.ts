@@ -71,6 +71,10 @@ test('a run that is stopped and taken up ends with the same weights, scale and l
   const plain = (name: string) =>
     linesOf(name).map(({ step, loss, scale, skipped }) => ({ step, loss, scale, skipped }))
   assert.equal(plain('cut'), plain('half'))
+  // With the state on the device, a run is over where a step overflows.
+  assert.is(await train(folder, data, options('carried', 'float16', { ...loud, carried: true, saveEvery: 5 })), true)
+  assert.is(weightsOf('carried'), weightsOf('half'))
+  assert.equal(plain('carried'), plain('half'))
   const changed = options('other', 'float16')
   await train(folder, data, changed, () => true)
   await train(folder, data, { ...changed, compute: 'float32', resume: true }).then(

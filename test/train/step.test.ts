@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { lay } from '../../src/train/micro.ts'
+import { lay, tally } from '../../src/train/micro.ts'
 import type { Trainer } from '../../src/train/trainer.ts'
 import { ADAMW, counting, openTiny, type Tiny, tiny, weighed } from './tiny.ts'
 
@@ -70,8 +70,8 @@ test('a step that goes through in slices gives the same weights, bit for bit', a
   const sliced = await openTiny(tiny('sees'), { ...ADAMW, loop: true })
   const single = await openTiny(tiny('sees'))
   for (const speed of [1e9, 0]) {
-    Object.assign(whole, { speed: 1e9 })
-    Object.assign(sliced, { speed })
+    Object.assign(whole.engine, { speed: 1e9 })
+    Object.assign(sliced.engine, { speed })
     await whole.step(micro, 0.01)
     await sliced.step(micro, 0.01)
     await single.step(micro, 0.01)
@@ -136,8 +136,9 @@ test('drift is the distance from the start, relative to it', async () => {
 })
 
 test('only the response is learnt', () => {
-  const { feeds, targets } = lay([[counting(5, 6, 4)]], {})
-  assert.is(targets, 2)
+  const micro = [[counting(5, 6, 4)]]
+  assert.equal(tally(micro), { targets: 2, tokens: 6, padded: 6 })
+  const feeds = lay(micro, {})
   assert.equal(Array.from(feeds['micro.positions'].data, Number), [3, 4]) // the tokens before them predict them
   assert.equal(Array.from(feeds['micro.labels'].data, Number), [9, 10])
 })

@@ -8,8 +8,10 @@ import { stream } from '../../src/random.ts'
 import type { Parts } from '../../src/train/forward.ts'
 import { withAdapters } from '../../src/train/lora.ts'
 import type { Sequence } from '../../src/train/micro.ts'
+import { freshState, type State } from '../../src/train/state.ts'
 import { buildStep, decays, type StepOptions, type Trained } from '../../src/train/step.ts'
-import { freshState, type State, Trainer } from '../../src/train/trainer.ts'
+import { buildSteps } from '../../src/train/steps.ts'
+import { Trainer } from '../../src/train/trainer.ts'
 import type { UpdateOptions } from '../../src/train/update.ts'
 
 export const VOCABULARY = 23
@@ -104,15 +106,16 @@ export const ADAMW = { betas: [0.9, 0.95] as [number, number], epsilon: 1e-8, we
 
 export function openTiny(
   { parts, trained, values }: Tiny,
-  options: UpdateOptions & Pick<StepOptions, 'fit' | 'loop'> = ADAMW,
+  options: UpdateOptions & Pick<StepOptions, 'fit' | 'loop'> & { carried?: boolean } = ADAMW,
   state?: State,
 ): Promise<Trainer> {
   const sees = parts.vision_encoder !== undefined
   const inputs = [{ name: 'pixel_values', dtype: 'float32' as const, shape: ['images', ...PICTURE] }]
   const reading = sees ? { eyes: { inputs, token: PATCH, blank: pictureOf(() => 0) } } : {}
-  const graph = buildStep(parts, trained, { ...options, reading })
+  const how = { ...options, reading }
+  const graph = options.carried ? buildSteps(parts, trained, options, how) : buildStep(parts, trained, how)
   const start = state ?? freshState(trained, copied({ values }))
-  return Trainer.open(graph, trained, start, { ...options, reading }, { threads: 1 })
+  return Trainer.open(graph, trained, start, how, { threads: 1 })
 }
 
 /** A sequence that counts upwards from `first`, the first `prompt` tokens of it given; with a picture before it, if asked. */
