@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
-import { UserError } from '../errors.ts'
+import { ofSystem, UserError } from '../errors.ts'
 import { type Format, formatOf, standard } from './formats.ts'
 import { type Row, textOf } from './row.ts'
 
@@ -170,8 +170,7 @@ function streamSink(out: Writable, finish: () => Promise<void>, ends = true): Si
 
 function told(error: Error): Error {
   const { code, path, message } = error as NodeJS.ErrnoException
-  if (code === 'ENOENT' || code === 'EACCES' || code === 'ENOSPC' || code === 'EROFS' || code === 'EDQUOT')
-    return new UserError(`cannot write ${path ?? 'the output'}: ${message}`)
+  if (code === 'ENOENT' || ofSystem(error)) return new UserError(`cannot write ${path ?? 'the output'}: ${message}`)
   return error
 }
 
