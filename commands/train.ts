@@ -25,7 +25,7 @@ function betasOf(text: string): [number, number] {
 export default class Train extends SophiaCommand {
   static override summary = 'Update the policy on rewarded trajectories.'
   static override description =
-    `Learns trajectory.text from picture and question, weighted by credit.reward (rows with 0 are dropped); also rows
+    `Learns trajectory.text from picture and question, weighted by credit.reward, or verdict.reward (rows with 0 are dropped); also rows
 with prompt and completion, or messages, and a reward or weight. Writes a whole model folder, and one JSON line a step.
 The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosine, weight decay 0.05, batch 512.`
   static override examples = [
@@ -92,6 +92,7 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
     lora: Flags.integer({ min: 1, helpValue: 'RANK', description: 'train low-rank adapters instead of the weights' }),
     'lora-alpha': Flags.custom<number>({
       helpValue: 'A',
+      dependsOn: ['lora'],
       parse: number(0),
       description: 'their scale (default: 2 RANK)',
     })(),
@@ -108,6 +109,7 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
     'dry-run': Flags.boolean({ description: 'only say what memory it will take and how long a sequence may be' }),
     memory: Flags.custom<number>({
       helpValue: 'GIB',
+      dependsOn: ['dry-run'],
       parse: number(0),
       description: 'memory that --dry-run fits sequences into (default: what is free)',
     })(),

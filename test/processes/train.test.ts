@@ -144,6 +144,16 @@ test('wrong usage says what to do', async () => {
   assert.match(there.stderr, 'exists already. Choose another folder, or remove it')
   const both = await sophia([...flags('new'), '--lora', '2', '--train-vision'])
   assert.is(both.code, 2)
+  const wrong = async (...more: string[]) => {
+    const row = { prompt: 'a', completion: 'b', images: ['nowhere.png'] }
+    const made = await sophia(['train', '--model', model, '-o', at('none'), ...more], JSON.stringify(row))
+    assert.not.match(made.stderr, /\n\s+at /)
+    return `${made.code} ${made.stderr}`
+  }
+  assert.match(await wrong(), /^1 .*stdin: row 1: image: no file nowhere\.png/s)
+  assert.match(await wrong('--log', at('no/steps.jsonl')), /^2 .*--log .*there is no folder/s)
+  assert.match(await wrong('--lora-alpha', '3'), /^2 .*--lora-alpha: --lora/s)
+  assert.match(await wrong('--memory', '3'), /^2 .*--memory: --dry-run/s)
   const unrewarded = rows.map(row => ({ ...row, credit: { caption: 0, reward: 0 } }))
   const none = await sophia(
     ['train', '--model', model, '--images', model, '-o', at('none')],
