@@ -53,7 +53,8 @@ export async function saveAdapter(
   const own = [...weights].flatMap(([name, host]) =>
     /\.lora_[AB]\.weight$/.test(name) ? [[inFolder(folder, name), host] as const] : [],
   )
-  const table = modulesOf(folder.config)
+  // The authors' code has its modules called as in the checkpoint.
+  const table = folder.config.model_type === 'internvl_chat' ? [] : modulesOf(folder.config)
   const modules = own.map(([name]) => renamed(name.replace(/\.lora_[AB]\.weight$/, ''), table))
   await writeFiles(dir, {
     'adapter_config.json': {
