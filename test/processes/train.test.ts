@@ -137,6 +137,15 @@ test('--limit reads no further: an endless input will do', async () => {
   assert.is(stdout.trim().split('\n').length, 1, 'one step of four rows')
 })
 
+test('a short run on weights in bfloat16, which round away what it has learnt, is not taken for a fault of ours', async () => {
+  const halves = at('halves')
+  await sophia(['convert', 'fixtures/reasoner', '-o', halves, '--dtype', 'bf16', '--no-verify', '-q'])
+  const row = { prompt: '1+1?', completion: 'two' }
+  const made = await sophia(['train', '--model', halves, '-o', at('short'), '-q'], JSON.stringify(row))
+  assert.is(made.stderr, '')
+  assert.is(made.code, 0)
+})
+
 test('wrong usage says what to do', async () => {
   await whole
   const there = await sophia(flags('whole'))
