@@ -9,7 +9,6 @@ import {
   profileFlag,
   rowFlags,
   SophiaCommand,
-  seedFlag,
 } from '../src/cli.ts'
 import { UserError } from '../src/errors.ts'
 
@@ -37,7 +36,7 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
   static override args = { input: inputArgument }
   static override flags = {
     model: Flags.string({ required: true, helpValue: 'MODEL', description: 'a model folder, or a Hub id' }),
-    dtype: dtypeFlag,
+    dtype: { ...dtypeFlag, helpGroup: undefined },
     output: Flags.string({
       char: 'o',
       required: true,
@@ -115,14 +114,18 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
     })(),
     'train-vision': Flags.boolean({ description: 'train the vision tower too' }),
     'save-every': Flags.integer({ default: 50, min: 1, helpValue: 'N', description: 'steps between checkpoints' }),
-    seed: seedFlag,
+    seed: Flags.integer({
+      default: 0,
+      helpValue: 'SEED',
+      description: 'the order of the rows and the start of adapters follow from it',
+    }),
     device: Flags.option({ options: devices, default: 'auto' as const, description: 'auto: CUDA where it works' })(),
     threads: Flags.integer({ default: 0, min: 0, helpValue: 'N', description: 'on the CPU (default: all cores)' }),
     profile: { ...profileFlag, helpGroup: undefined },
     log: Flags.string({ helpValue: 'FILE', description: 'where the lines go (default: standard output)' }),
     ...imageFlags,
     from: rowFlags.from,
-    limit: rowFlags.limit,
+    limit: { ...rowFlags.limit, description: 'only the first ROWS input rows' },
     resume: Flags.boolean({ description: 'go on from the last checkpoint in FOLDER.part, with the same settings' }),
     quiet: rowFlags.quiet,
   }

@@ -7,7 +7,7 @@ import { freemem } from 'node:os'
 import { UserError } from '../errors.ts'
 import type { Format } from '../io/formats.ts'
 import { loadImage } from '../io/images.ts'
-import { checkWritable } from '../io/sink.ts'
+import { checkPlace, checkWritable } from '../io/sink.ts'
 import { openSource } from '../io/source.ts'
 import { exit } from '../io/stage.ts'
 import type { Compute } from '../models/builders/index.ts'
@@ -53,6 +53,7 @@ export async function runTrain(flags: TrainFlags): Promise<number> {
     say(`${output} is complete: nothing to resume`)
     return exit.done
   }
+  if (!flags.dryRun) checkPlace('-o', output)
   let stopped: 'SIGINT' | 'SIGTERM' | undefined
   const hear = (signal: 'SIGINT' | 'SIGTERM') => {
     if (stopped) process.exit(exit.interrupted) // a second signal does not wait

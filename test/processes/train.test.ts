@@ -161,6 +161,8 @@ test('wrong usage says what to do', async () => {
   }
   assert.match(await wrong(), /^1 .*stdin: row 1: image: no file nowhere\.png/s)
   assert.match(await wrong('--log', at('no/steps.jsonl')), /^2 .*--log .*there is no folder/s)
+  const under = await sophia(['train', '--model', model, '-o', at('whole/config.json/new')])
+  assert.match(`${under.code} ${under.stderr}`, /^2 .*expected .*config\.json to be a folder, got a file/)
   assert.match(await wrong('--lora-alpha', '3'), /^2 .*--lora-alpha: --lora/s)
   assert.match(await wrong('--memory', '3'), /^2 .*--memory: --dry-run/s)
   const unrewarded = rows.map(row => ({ ...row, credit: { caption: 0, reward: 0 } }))
