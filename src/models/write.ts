@@ -23,6 +23,9 @@ export async function wholeFolder(out: string, fill: (part: string) => Promise<v
   const refused = ({ message }: Error) => {
     throw new UserError(`${out}: cannot be written: ${message}. Make room for it, or choose another place`)
   }
+  const run = existsSync(part) && (await readdir(part)).find(name => /^step-\d+$/.test(name))
+  if (run)
+    throw new UserError(`${part}: holds ${run} of a training run. Take that up, remove it, or choose another folder`)
   await rm(part, { recursive: true, force: true })
     .then(() => mkdir(part, { recursive: true }))
     .catch(refused)

@@ -54,6 +54,10 @@ export async function runTrain(flags: TrainFlags): Promise<number> {
     return exit.done
   }
   if (!flags.dryRun) checkPlace('-o', output)
+  const { newestCheckpoint, runFolder } = await import('../train/checkpoint.ts')
+  const cut = newestCheckpoint(runFolder(output))
+  if (cut && !resume && !flags.dryRun)
+    throw new UserError(`${cut} is there from a run that was cut off: take it up with --resume, or remove it`)
   let stopped: 'SIGINT' | 'SIGTERM' | undefined
   const hear = (signal: 'SIGINT' | 'SIGTERM') => {
     if (stopped) process.exit(exit.interrupted) // a second signal does not wait
@@ -68,6 +72,8 @@ export async function runTrain(flags: TrainFlags): Promise<number> {
     const { openPolicy } = await import('../train/policy.ts')
     if (quiet) silenceDevice()
     const folder = await openFolder(flags.model, { dtype: flags.dtype })
+    if (flags.trainVision && folder.kind === 'lm')
+      throw new UserError(`--train-vision: ${flags.model} has no vision tower`, 2)
     await openPolicy(folder, { trainVision: flags.trainVision, lora: flags.lora && { ...flags.lora, seed: 0 } }) // what cannot be trained is told at once
     const data = await readData(flags, folder, say)
     const device = await resolveDevice(flags.device)

@@ -57,7 +57,6 @@ export async function openPolicy(folder: ModelFolder, options: PolicyOptions): P
   }
   const weights = new Map<string, Tensor>()
   const { vision_encoder: tower, ...text } = parts
-  if (trainVision && !tower) throw new UserError(`--train-vision: ${folder.path} has no vision tower`, 2)
   for (const part of Object.values(text)) for (const [name, tensor] of trainable(part)) weights.set(name, tensor)
   const seen = tower && trainable(tower, name => trainVision || PROJECTOR.test(name))
   for (const [name, tensor] of seen ?? []) weights.set(name, tensor)

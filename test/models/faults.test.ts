@@ -90,6 +90,14 @@ test('a field that the config lacks is named', async () => {
   }
 })
 
+test('heads that do not share out the width', async () => {
+  const path = await copyOf('qwen2', 'heads')
+  const config = JSON.parse(await readFile(join(path, 'config.json'), 'utf8'))
+  await writeFile(join(path, 'config.json'), JSON.stringify({ ...config, num_attention_heads: 5 }))
+  const message = await complaint(() => openFolder(path))
+  assert.match(message, /hidden_size 32 to be a multiple of num_attention_heads, got 5/)
+})
+
 test('what Hugging Face leaves out of the configs of towers is what its classes say', async () => {
   // As transformers 4 saves a tuned Qwen2.5-VL of 3B: only what differs from Qwen2_5_VLVisionConfig's defaults.
   const config: Config = JSON.parse(await readFile(join(goldenPath('qwen2_5_vl'), 'config.json'), 'utf8'))

@@ -118,6 +118,13 @@ test('an interrupted run saves itself, says so, and can be taken up', async () =
   const { code, stderr } = await cut('stopped', 5, 'SIGINT')
   assert.is(code, 130)
   assert.match(stderr, /interrupted; .*stopped\.part holds what is done: go on with --resume/)
+  const anew = await sophia(flags('stopped'))
+  assert.match(
+    `${anew.code} ${anew.stderr}`,
+    /^1 .*stopped\.part\/step-\d+ is there from a run.*--resume, or remove it/,
+  )
+  const over = await sophia(['convert', 'fixtures/reasoner', '-o', at('stopped')])
+  assert.match(`${over.code} ${over.stderr}`, /^1 .*stopped\.part: holds step-\d+ of a training run/)
   assert.is((await sophia([...flags('stopped'), '--resume'])).code, 0)
   assert.is(weights('stopped'), weights('whole'))
 })
@@ -163,6 +170,8 @@ test('wrong usage says what to do', async () => {
   assert.match(await wrong('--log', at('no/steps.jsonl')), /^2 .*--log .*there is no folder/s)
   const under = await sophia(['train', '--model', model, '-o', at('whole/config.json/new')])
   assert.match(`${under.code} ${under.stderr}`, /^2 .*expected .*config\.json to be a folder, got a file/)
+  const blind = await sophia(['train', '--model', 'fixtures/reasoner', '-o', at('none'), '--train-vision'])
+  assert.match(`${blind.code} ${blind.stderr}`, /^2 .*--train-vision: fixtures\/reasoner has no vision tower/)
   assert.match(await wrong('--lora-alpha', '3'), /^2 .*--lora-alpha: --lora/s)
   assert.match(await wrong('--memory', '3'), /^2 .*--memory: --dry-run/s)
   const unrewarded = rows.map(row => ({ ...row, credit: { caption: 0, reward: 0 } }))

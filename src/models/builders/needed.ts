@@ -36,4 +36,8 @@ function check(fields: Fields, names: string[], part?: string): void {
     const [place, got] = [part ? `${part}.${name}` : name, JSON.stringify(fields[name]) ?? 'nothing']
     throw new UserError(`config.json: expected a number at ${place}, got ${got}. Fetch the config again`)
   }
+  const width = fields.embed_dim ? 'embed_dim' : 'hidden_size'
+  const heads = names.find(name => name.endsWith('heads'))!
+  if (fields.head_dim || Number(fields[width]) % Number(fields[heads]) === 0) return
+  throw new UserError(`config.json: expected ${width} ${fields[width]} to be a multiple of ${heads}, got ${fields[heads]}`) // biome-ignore format: one thought
 }
