@@ -69,7 +69,8 @@ export async function openCheckpoint(path: string): Promise<Checkpoint | undefin
   if (!found) return undefined
   const shards = await Promise.all([...found.files.values()].map(readSafetensors))
   const folders = new Set(shards.map(shard => shard.folder))
-  if (folders.size > 1) throw new UserError(`${path}: the shards of the checkpoint lie in different folders`)
+  if (folders.size > 1)
+    throw new UserError(`${path}: the shards of the checkpoint lie in different folders. Bring them into one`)
   const tensors = new Map(shards.flatMap(shard => [...shard.tensors]))
   for (const name of Object.keys(found.index?.weight_map ?? {})) {
     if (!tensors.has(name)) {
