@@ -40,7 +40,11 @@ called done. A tokenizer.json is made where there is none. --to safetensors give
     })(),
     'q4-head': Flags.boolean({ description: 'with q4: the product that makes the logits too' }),
     to: Flags.option({ options: forms, default: 'onnx' as const, description: 'the form that is written' })(),
-    verify: Flags.boolean({ default: true, allowNo: true, description: 'run the graphs beside those of the source' }),
+    verify: Flags.boolean({
+      default: true,
+      allowNo: true,
+      description: 'run the graphs beside those of the source (default: yes)',
+    }),
     quiet: Flags.boolean({ char: 'q', description: 'nothing on standard error' }),
   }
 

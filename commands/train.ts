@@ -9,7 +9,6 @@ import {
   profileFlag,
   rowFlags,
   SophiaCommand,
-  seedFlag,
 } from '../src/cli.ts'
 import { UserError } from '../src/errors.ts'
 
@@ -25,7 +24,7 @@ function betasOf(text: string): [number, number] {
 export default class Train extends SophiaCommand {
   static override summary = 'Update the policy on rewarded trajectories.'
   static override description =
-    `Learns trajectory.text from picture and question, weighted by credit.reward (rows with 0 are dropped); also rows
+    `Learns trajectory.text from picture and question, weighted by credit.reward, or verdict.reward (rows with 0 are dropped); also rows
 with prompt and completion, or messages, and a reward or weight. Writes a whole model folder, and one JSON line a step.
 The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosine, weight decay 0.05, batch 512.`
   static override examples = [
@@ -37,7 +36,7 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
   static override args = { input: inputArgument }
   static override flags = {
     model: Flags.string({ required: true, helpValue: 'MODEL', description: 'a model folder, or a Hub id' }),
-    dtype: dtypeFlag,
+    dtype: { ...dtypeFlag, helpGroup: undefined },
     output: Flags.string({
       char: 'o',
       required: true,
@@ -92,6 +91,7 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
     lora: Flags.integer({ min: 1, helpValue: 'RANK', description: 'train low-rank adapters instead of the weights' }),
     'lora-alpha': Flags.custom<number>({
       helpValue: 'A',
+      dependsOn: ['lora'],
       parse: number(0),
       description: 'their scale (default: 2 RANK)',
     })(),
@@ -109,19 +109,24 @@ The paper's settings are the defaults: AdamW, lr 2e-5 down to a quarter by cosin
     'dry-run': Flags.boolean({ description: 'only say what memory it will take and how long a sequence may be' }),
     memory: Flags.custom<number>({
       helpValue: 'GIB',
+      dependsOn: ['dry-run'],
       parse: number(0),
       description: 'memory that --dry-run fits sequences into (default: what is free)',
     })(),
     'train-vision': Flags.boolean({ description: 'train the vision tower too' }),
     'save-every': Flags.integer({ default: 50, min: 1, helpValue: 'N', description: 'steps between checkpoints' }),
-    seed: seedFlag,
+    seed: Flags.integer({
+      default: 0,
+      helpValue: 'SEED',
+      description: 'the order of the rows and the start of adapters follow from it',
+    }),
     device: Flags.option({ options: devices, default: 'auto' as const, description: 'auto: CUDA where it works' })(),
     threads: Flags.integer({ default: 0, min: 0, helpValue: 'N', description: 'on the CPU (default: all cores)' }),
     profile: { ...profileFlag, helpGroup: undefined },
     log: Flags.string({ helpValue: 'FILE', description: 'where the lines go (default: standard output)' }),
     ...imageFlags,
     from: rowFlags.from,
-    limit: rowFlags.limit,
+    limit: { ...rowFlags.limit, description: 'only the first ROWS input rows' },
     resume: Flags.boolean({ description: 'go on from the last checkpoint in FOLDER.part, with the same settings' }),
     quiet: rowFlags.quiet,
   }

@@ -46,7 +46,7 @@ export const serverFlags = {
   'base-url': Flags.string({
     helpGroup: 'SERVER',
     helpValue: 'URL',
-    exclusive: ['engine', 'device', 'adapter', 'batch-size'],
+    exclusive: ['engine', 'device', 'adapter', 'batch-size', 'dtype', 'profile'],
     description: 'ask an OpenAI-compatible server (vLLM, SGLang, llama.cpp, hosted), such as http://localhost:8000/v1',
   }),
   'api-key-env': Flags.string({

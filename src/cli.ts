@@ -3,7 +3,7 @@
  * call and knows nothing else.
  */
 import { Args, Command, type Errors, Flags } from '@oclif/core'
-import { UserError } from './errors.ts'
+import { ofSystem, UserError } from './errors.ts'
 import { type Format, formats, standard } from './io/formats.ts'
 import { parseShard, type Shard } from './io/shard.ts'
 import type { StageOptions } from './io/stage.ts'
@@ -197,7 +197,7 @@ export function tell(error: Error, command = ''): number {
   const name = command ? `sophia ${command.replaceAll(':', ' ')}` : 'sophia'
   const usage =
     (error as Partial<Errors.CLIError>).oclif?.exit === 2 || (error instanceof UserError && error.exitCode === 2)
-  if (!usage && !(error instanceof UserError)) {
+  if (!usage && !(error instanceof UserError) && !ofSystem(error)) {
     process.stderr.write(`${name}: this is our bug, please report it\n${error.stack ?? error}\n`)
     return 1
   }

@@ -14,3 +14,9 @@ export class UserError extends Error {
     super(message)
   }
 }
+
+/** Codes of the system where it has no room, no right or no such place: faults that the user can mend. */
+const SYSTEM = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'ENOTDIR', 'EIO', 'ENAMETOOLONG', 'EMFILE'])
+
+/** Whether the system refused to read or write. Its message says what and where. */
+export const ofSystem = (error: Error): boolean => SYSTEM.has((error as NodeJS.ErrnoException).code ?? '')

@@ -42,6 +42,8 @@ export async function createGenerator(options: GeneratorOptions): Promise<Genera
       '--adapter: transformers.js has no adapters. Leave --engine out, or pass a merged model folder as --model',
       2,
     )
+  if (options.profile && options.engine === 'transformers')
+    throw new UserError('--profile: the graphs of transformers.js cannot be looked into. Leave --engine out', 2)
   if (options.quiet) (await import('../graph/session.ts')).silenceDevice()
   if (options.engine === 'transformers') return (await import('./transformers.ts')).transformersGenerator(options)
   return (await import('./onnx.ts')).onnxGenerator(options)

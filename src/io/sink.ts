@@ -4,14 +4,24 @@
  * renamed. So whoever sees F sees all of it. Standard output (and pipes and devices) get the rows as they are made.
  */
 import { once } from 'node:events'
-import { createReadStream, createWriteStream, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
-import { UserError } from '../errors.ts'
+import { ofSystem, UserError } from '../errors.ts'
 import { type Format, formatOf, standard } from './formats.ts'
 import { type Row, textOf } from './row.ts'
 
@@ -170,8 +180,7 @@ function streamSink(out: Writable, finish: () => Promise<void>, ends = true): Si
 
 function told(error: Error): Error {
   const { code, path, message } = error as NodeJS.ErrnoException
-  if (code === 'ENOENT' || code === 'EACCES' || code === 'ENOSPC' || code === 'EROFS' || code === 'EDQUOT')
-    return new UserError(`cannot write ${path ?? 'the output'}: ${message}`)
+  if (code === 'ENOENT' || ofSystem(error)) return new UserError(`cannot write ${path ?? 'the output'}: ${message}`)
   return error
 }
 
@@ -182,4 +191,17 @@ export function checkWritable(flag: string, path: string | undefined): void {
     throw new UserError(`${flag} ${path}: expected a file to write, got a folder`, 2)
   if (!statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory())
     throw new UserError(`${flag} ${path}: there is no folder ${dirname(path)}`, 2)
+}
+
+/** Likewise of a folder that is to be made. @throws UserError if nothing can be made where it is to stand */
+export function checkPlace(flag: string, path: string): void {
+  let above = dirname(resolve(path))
+  while (!existsSync(above)) above = dirname(above)
+  if (!statSync(above).isDirectory())
+    throw new UserError(`${flag} ${path}: expected ${above} to be a folder, got a file`, 2)
+  try {
+    accessSync(above, constants.W_OK)
+  } catch (error) {
+    throw new UserError(`${flag} ${path}: cannot be written: ${(error as Error).message}. Choose another place`)
+  }
 }

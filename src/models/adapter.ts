@@ -4,7 +4,7 @@
  */
 
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { UserError } from '../errors.ts'
 import type { Model } from '../graph/ir.ts'
 import type { HostTensor } from '../graph/session.ts'
@@ -53,7 +53,8 @@ export async function saveAdapter(
   const own = [...weights].flatMap(([name, host]) =>
     /\.lora_[AB]\.weight$/.test(name) ? [[inFolder(folder, name), host] as const] : [],
   )
-  const table = modulesOf(folder.config)
+  // The authors' code has its modules called as in the checkpoint.
+  const table = folder.config.model_type === 'internvl_chat' ? [] : modulesOf(folder.config)
   const modules = own.map(([name]) => renamed(name.replace(/\.lora_[AB]\.weight$/, ''), table))
   await writeFiles(dir, {
     'adapter_config.json': {
@@ -77,7 +78,7 @@ export async function saveAdapter(
 const VARIATIONS = ['use_dora', 'use_rslora', 'fan_in_fan_out', 'rank_pattern', 'alpha_pattern', 'modules_to_save']
 
 /**
- * Reads an adapter; its weights get the names that `saveAdapter` takes.
+ * Reads an adapter, and what model it says it is for; its weights get the names that `saveAdapter` takes.
  *
  * @param model the config of the model that it is for, where that is not LLaVA's or a text model's
  * @throws UserError where it is none we know
@@ -85,7 +86,7 @@ const VARIATIONS = ['use_dora', 'use_rslora', 'fan_in_fan_out', 'rank_pattern', 
 export async function readAdapter(
   dir: string,
   model?: Config,
-): Promise<AdapterSettings & { weights: Map<string, HostTensor> }> {
+): Promise<AdapterSettings & { weights: Map<string, HostTensor>; base?: string }> {
   const config = await readJson(dir, 'adapter_config.json')
   if (!config) throw new UserError(`${dir}: expected a PEFT adapter, found no adapter_config.json in it`)
   const variations = VARIATIONS.filter(key => config[key] === true || Object.keys(config[key] ?? {}).length > 0)
@@ -100,6 +101,7 @@ export async function readAdapter(
     weights.set(renamed(name.replace(/^base_model\.model\./, ''), back), await loadTensor(tensor, folder, true))
   }
   return {
+    base: (config.base_model_name_or_path as string | null) ?? undefined,
     rank: config.r as number,
     alpha: config.lora_alpha as number,
     targets: [config.target_modules].flat() as string[],
@@ -110,10 +112,13 @@ export async function readAdapter(
 /**
  * A folder whose graphs have the adapter beside their weights; nothing else of it changes.
  *
- * @throws UserError where the adapter adapts what is no weight of the model
+ * @throws UserError where the adapter adapts what is no weight of the model, or is in its weights already
  */
 export async function adapted(folder: ModelFolder, dir: string): Promise<ModelFolder> {
-  const { weights, rank, alpha } = await readAdapter(dir, folder.config)
+  const { weights, rank, alpha, base } = await readAdapter(dir, folder.config)
+  // As training leaves it: beside the weights that it was merged into.
+  if (base && resolve(dir) === join(folder.path, 'adapter') && resolve(base) !== folder.path)
+    throw new UserError(`${dir}: the weights of ${folder.path} have this adapter in them. Leave it out, or give the model that it was trained on, ${base}`) // biome-ignore format: one thought
   const modules = new Set([...weights.keys()].map(name => name.replace(/\.lora_[AB]\.weight$/, '')))
   const graphs = new Map<string, Model>()
   for (const graph of folder.graphs) {

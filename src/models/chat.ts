@@ -53,7 +53,9 @@ export async function openChat(folder: ModelFolder): Promise<Chat> {
   const { path, kind } = folder
   const settings = await readJson<{ clean_up_tokenization_spaces?: boolean }>(path, 'tokenizer_config.json')
   if (!settings || !existsSync(join(path, 'tokenizer.json'))) {
-    const advice = hasTokenizer(path) ? '; sophia convert makes them out of the older files that it has' : ''
+    const advice = hasTokenizer(path)
+      ? '; sophia convert makes them out of the older files that it has'
+      : '. Fetch them too'
     throw new UserError(`${path}: expected tokenizer.json and tokenizer_config.json in the model folder${advice}`)
   }
   const tokenizer = await AutoTokenizer.from_pretrained(path, { local_files_only: true })

@@ -77,7 +77,7 @@ export async function openFolder(idOrPath: string, options: FolderOptions = {}):
   const ready = !options.checkpoint && onnx
   const source = ready
     ? await files(onnx, kind, decoder, options.dtype ?? dtypesOf(config), checkpoint)
-    : built(path, config, checkpoint, kind, options.compute)
+    : built(path, config, checkpoint ?? (await absent(path, options.checkpoint)), kind, options.compute)
   const imageToken = kind === 'vlm' ? await imageTokenOf(path, config) : undefined
   const folder: ModelFolder = {
     path,
@@ -122,23 +122,41 @@ async function files(
 }
 
 /** Graphs built over the checkpoint. */
-function built(
-  path: string,
-  config: Config,
-  checkpoint: Checkpoint | undefined,
-  kind: 'vlm' | 'lm',
-  compute?: Compute,
-): Source {
-  if (!checkpoint) {
-    throw new UserError(`${path}: expected onnx/*.onnx or model.safetensors beside config.json, found neither`)
-  }
-  const graphs = buildGraphs(config, weightsOf(checkpoint, path), compute)
+function built(path: string, config: Config, checkpoint: Checkpoint, kind: 'vlm' | 'lm', compute?: Compute): Source {
+  const graphs = placed(path, () => buildGraphs(config, weightsOf(checkpoint, path), compute))
   const made = new Map<string, Promise<Model>>()
   return {
     onnx: checkpoint.folder,
     graphs: GRAPHS[kind][0],
     graph: name => once(made, name, async () => modelOf(graphs[name])),
   }
+}
+
+/** What is wrong with the config, with its place. */
+function placed<T>(path: string, build: () => T): T {
+  try {
+    return build()
+  } catch (error) {
+    const { message } = error as Error
+    if (error instanceof UserError && message.startsWith('config.json:')) throw new UserError(join(path, message))
+    throw error
+  }
+}
+
+/** @throws UserError that says what lies there in place of a checkpoint */
+async function absent(path: string, graphsWillNotDo = false): Promise<never> {
+  const found = (await readdir(path)).filter(name => /^onnx$|\.(safetensors|bin|pth?|gguf)$/.test(name)).sort()
+  const has = (ending: RegExp) => found.some(name => ending.test(name))
+  const advice = has(/safetensors$/)
+    ? '. Shards need their model.safetensors.index.json: fetch it too'
+    : has(/\.(bin|pth?|gguf)$/)
+      ? '. Save the weights as safetensors first'
+      : has(/^onnx$/)
+        ? '. Start from the checkpoint that the graphs were made from'
+        : ''
+  const expected = `${graphsWillNotDo ? '' : 'onnx/*.onnx or '}model.safetensors beside config.json`
+  const what = found.length > 4 ? `${found.slice(0, 3).join(', ')} and ${found.length - 3} more` : found.join(', ')
+  throw new UserError(`${path}: expected ${expected}, found ${what || 'no weights'}${advice}`)
 }
 
 /** The builders' way into a checkpoint. Throws a UserError for a tensor that is absent or of another shape. */

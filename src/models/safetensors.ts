@@ -41,9 +41,19 @@ export async function checkpointFiles(path: string) {
   if (single) return { files: new Map([['model.safetensors', single]]) }
   const place = join(path, 'model.safetensors.index.json')
   if (!existsSync(place)) return undefined
-  const index = JSON.parse(await readFile(place, 'utf8')) as ShardIndex
+  const index = indexIn(await readFile(place, 'utf8'), place)
   const names = [...new Set(Object.values(index.weight_map))].sort()
   return { files: new Map(names.map(name => [name, find(name) ?? join(path, name)])), index }
+}
+
+function indexIn(text: string, place: string): ShardIndex {
+  try {
+    const index = JSON.parse(text) as ShardIndex
+    if (Object.values(index.weight_map).every(name => typeof name === 'string')) return index
+  } catch {}
+  throw new UserError(
+    `${place}: expected the index of a checkpoint, with files by tensor in weight_map. Fetch it again.`,
+  )
 }
 
 /** model.safetensors.index.json */
@@ -59,7 +69,8 @@ export async function openCheckpoint(path: string): Promise<Checkpoint | undefin
   if (!found) return undefined
   const shards = await Promise.all([...found.files.values()].map(readSafetensors))
   const folders = new Set(shards.map(shard => shard.folder))
-  if (folders.size > 1) throw new UserError(`${path}: the shards of the checkpoint lie in different folders`)
+  if (folders.size > 1)
+    throw new UserError(`${path}: the shards of the checkpoint lie in different folders. Bring them into one`)
   const tensors = new Map(shards.flatMap(shard => [...shard.tensors]))
   for (const name of Object.keys(found.index?.weight_map ?? {})) {
     if (!tensors.has(name)) {
@@ -72,7 +83,7 @@ export async function openCheckpoint(path: string): Promise<Checkpoint | undefin
 /** Reads the header of one file. Throws a UserError where it is not a whole safetensors file. */
 export async function readSafetensors(path: string): Promise<Checkpoint> {
   const real = await realpath(path).catch(() => {
-    throw new UserError(`${path}: expected a .safetensors file, found none`)
+    throw new UserError(`${path}: expected a .safetensors file, found none. Fetch the model again.`)
   })
   const file = await open(real)
   try {
@@ -84,8 +95,13 @@ export async function readSafetensors(path: string): Promise<Checkpoint> {
     const { __metadata__, ...entries } = parsed(text, broken)
     const tensors = new Map<string, Tensor>()
     for (const [name, { dtype, shape, data_offsets }] of Object.entries(entries)) {
-      const [begin, end] = data_offsets
-      if (!CODES[dtype]) throw new UserError(`${path}: tensor ${name} has dtype ${dtype}, which is not supported`)
+      const [begin, end] = data_offsets ?? []
+      if (!CODES[dtype])
+        throw new UserError(
+          `${path}: tensor ${name} has dtype ${dtype}, which is not supported. Take weights in floats of 16 or 32 bits`,
+        )
+      if (end - begin !== sizeOf(shape ?? [Number.NaN]) * bytesOf(CODES[dtype]))
+        throw broken(`tensor ${name}: ${dtype} [${shape}] at ${data_offsets}`)
       if (8 + length + end > size) throw broken(`${size} bytes, tensor ${name} ends at ${8 + length + end}`)
       const reference = { file: basename(real), offset: 8 + length + begin, length: end - begin }
       tensors.set(name, { dtype: CODES[dtype], shape, ...reference })
@@ -98,10 +114,10 @@ export async function readSafetensors(path: string): Promise<Checkpoint> {
 
 function parsed(text: string, broken: (why: string) => Error): Header & { __metadata__?: unknown } {
   try {
-    return JSON.parse(text)
-  } catch {
-    throw broken('its header is not JSON')
-  }
+    const header: unknown = JSON.parse(text)
+    if (header && typeof header === 'object') return header as Header
+  } catch {}
+  throw broken('its header is no JSON object')
 }
 
 /** The bytes of a tensor, from memory or from its file in `folder`; `room`, where given, is what is read into. */

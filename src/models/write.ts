@@ -5,24 +5,31 @@
  */
 
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { UserError } from '../errors.ts'
+import { ofSystem, UserError } from '../errors.ts'
 import type { Model, Tensor } from '../graph/ir.ts'
 import { modelOf, writeModel } from '../graph/proto.ts'
 import { buildGraphs, type Compute, type Find } from './builders/index.ts'
 import type { Config } from './config.ts'
 import { writeSafetensors } from './safetensors.ts'
 
-/** Has `fill` make the folder `out`. Throws a UserError where it exists, unless `overwrite`. */
+/** Has `fill` make the folder `out`. Throws a UserError where it exists, unless `overwrite`, or cannot be written. */
 export async function wholeFolder(out: string, fill: (part: string) => Promise<void>, overwrite = false) {
   const target = resolve(out)
   if (existsSync(target) && !overwrite)
     throw new UserError(`${out}: exists already. Choose another folder, or remove it`)
   const part = join(dirname(target), `${basename(target)}.part`)
+  const refused = ({ message }: Error) => {
+    throw new UserError(`${out}: cannot be written: ${message}. Make room for it, or choose another place`)
+  }
+  const run = existsSync(part) && (await readdir(part)).find(name => /^step-\d+$/.test(name))
+  if (run)
+    throw new UserError(`${part}: holds ${run} of a training run. Take that up, remove it, or choose another folder`)
   await rm(part, { recursive: true, force: true })
-  await mkdir(part, { recursive: true })
-  await fill(part)
+    .then(() => mkdir(part, { recursive: true }))
+    .catch(refused)
+  await fill(part).catch(error => (ofSystem(error) ? refused(error) : Promise.reject(error)))
   const old = `${part}.old`
   await rm(old, { recursive: true, force: true })
   if (existsSync(target)) await rename(target, old) // so that there is always a whole folder, here or there
@@ -46,7 +53,8 @@ const WEIGHTS = /\.safetensors|^adapter_|\.index\.json$/
 export async function copyPlain(from: string, to: string): Promise<void> {
   for (const entry of await readdir(from, { withFileTypes: true })) {
     if (entry.isDirectory() || !PLAIN.test(entry.name) || WEIGHTS.test(entry.name)) continue
-    await copyFile(join(from, entry.name), join(to, entry.name))
+    // Not copyFile: of a source that is for reading only, what it gives could not be written over.
+    await writeFile(join(to, entry.name), await readFile(join(from, entry.name)))
   }
 }
 

@@ -13,7 +13,7 @@ import { imageReferences } from '../io/images.ts'
 import type { Example } from '../train/rows.ts'
 import { asked } from './evaluate.ts'
 import type { Prompts } from './prompts.ts'
-import { type Credit, idOf, questionOf, type Row, type Trajectory } from './rows.ts'
+import { type Credit, idOf, questionOf, type Row, type Trajectory, type Verdict } from './rows.ts'
 
 /** The slow-thinking system prompt goes with trajectories that think inside these; others have the model's default. */
 const THINKING = /<think>/
@@ -28,10 +28,10 @@ export function exampleOf(row: Row, { answer, system }: Pick<Prompts, 'answer' |
   return { id: idOf(row), messages: [...messages, { role: 'assistant', text }], images, weight: rewardOf(row) }
 }
 
-/** R_i: the row's credit; where there is none, its `reward` or `weight`; else 1. */
+/** R_i: the row's credit; where there is none, its verdict's reward, its own `reward` or `weight`; else 1. */
 function rewardOf(row: Row): number {
-  const credit = row.credit as Credit | null | undefined
-  return Number(credit?.reward ?? row.reward ?? row.weight ?? 1)
+  const [credit, verdict] = [row.credit as Credit | null | undefined, row.verdict as Verdict | null | undefined]
+  return Number(credit?.reward ?? verdict?.reward ?? row.reward ?? row.weight ?? 1)
 }
 
 /** What each token of row i weighs in the loss: R_i / Σ_j R_j L_j. */

@@ -7,6 +7,7 @@ import { freemem } from 'node:os'
 import { UserError } from '../errors.ts'
 import type { Format } from '../io/formats.ts'
 import { loadImage } from '../io/images.ts'
+import { checkPlace, checkWritable } from '../io/sink.ts'
 import { openSource } from '../io/source.ts'
 import { exit } from '../io/stage.ts'
 import type { Compute } from '../models/builders/index.ts'
@@ -45,12 +46,18 @@ export interface TrainFlags extends Omit<TrainOptions, 'weigh' | 'microTokens' |
 /** Runs the stage. @returns the exit code */
 export async function runTrain(flags: TrainFlags): Promise<number> {
   const { output, resume, quiet } = flags
+  checkWritable('--log', flags.log)
   const say = (line: string) => quiet || process.stderr.write(`${line}\n`)
   if (existsSync(output) && !flags.dryRun) {
     if (!resume) throw new UserError(`${output}: exists already. Choose another folder, or remove it`, 2)
     say(`${output} is complete: nothing to resume`)
     return exit.done
   }
+  if (!flags.dryRun) checkPlace('-o', output)
+  const { newestCheckpoint, runFolder } = await import('../train/checkpoint.ts')
+  const cut = newestCheckpoint(runFolder(output))
+  if (cut && !resume && !flags.dryRun)
+    throw new UserError(`${cut} is there from a run that was cut off: take it up with --resume, or remove it`)
   let stopped: 'SIGINT' | 'SIGTERM' | undefined
   const hear = (signal: 'SIGINT' | 'SIGTERM') => {
     if (stopped) process.exit(exit.interrupted) // a second signal does not wait
@@ -65,6 +72,8 @@ export async function runTrain(flags: TrainFlags): Promise<number> {
     const { openPolicy } = await import('../train/policy.ts')
     if (quiet) silenceDevice()
     const folder = await openFolder(flags.model, { dtype: flags.dtype })
+    if (flags.trainVision && folder.kind === 'lm')
+      throw new UserError(`--train-vision: ${flags.model} has no vision tower`, 2)
     await openPolicy(folder, { trainVision: flags.trainVision, lora: flags.lora && { ...flags.lora, seed: 0 } }) // what cannot be trained is told at once
     const data = await readData(flags, folder, say)
     const device = await resolveDevice(flags.device)
@@ -95,8 +104,8 @@ async function readData(flags: TrainFlags, folder: ModelFolder, say: (line: stri
   const { openChat } = await import('../models/chat.ts')
   const source = openSource(flags.input, flags.from)
   const prompts = promptsFor(folder.path)
-  const where = { folder: flags.images ?? source.folder, allowRemote: flags.allowRemote }
-  const load = async (reference: unknown) => Uint8Array.from(await loadImage(reference, where))
+  const start = { folder: flags.images ?? source.folder, allowRemote: flags.allowRemote }
+  const load = async (reference: unknown) => Uint8Array.from(await loadImage(reference, start))
   const data = new Dataset({ chat: await openChat(folder), eos: folder.eos, load, maxLength: flags.maxLength })
   const skipped: Skipped = { failed: 0, unrewarded: 0 }
   let rows = 0
@@ -104,8 +113,12 @@ async function readData(flags: TrainFlags, folder: ModelFolder, say: (line: stri
   reading: for await (const batch of source.batches()) {
     for (const row of batch) {
       if (rows >= (flags.limit ?? Number.POSITIVE_INFINITY)) break reading
-      const example = exampleOf(row, `${source.name}: row ${++rows}`, skipped, r => ownForm(r, prompts))
-      if (example) await data.add(example)
+      const where = `${source.name}: row ${++rows}`
+      const example = exampleOf(row, where, skipped, r => ownForm(r, prompts))
+      if (example)
+        await data.add(example).catch(error => {
+          throw error instanceof UserError ? new UserError(`${where}: ${error.message}`) : error
+        })
       if (performance.now() - told > 10_000) {
         say(`train: read ${rows.toLocaleString('en')} rows`)
         told = performance.now()

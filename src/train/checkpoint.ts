@@ -86,7 +86,11 @@ function compare(was: Settings, is: Settings, path: string): void {
   const keys = [...new Set([...Object.keys(was), ...Object.keys(is)])]
   const other = keys.filter(key => JSON.stringify(was[key]) !== JSON.stringify(is[key]))
   if (other.length === 0) return
-  const differences = other.map(key => `${key} was ${JSON.stringify(was[key])} and is ${JSON.stringify(is[key])}`)
+  const tell = (value: unknown) => JSON.stringify(value) ?? 'not given'
+  const flag = (key: string) => `--${key.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`
+  const differences = other.map(key =>
+    key === 'rows' ? 'its rows were others' : `${flag(key)} was ${tell(was[key])} and is ${tell(is[key])}`,
+  )
   throw new UserError(
     `--resume: ${path} was made by a run with other settings: ${differences.join('; ')}. ` +
       'Give the same ones, or start anew without --resume',

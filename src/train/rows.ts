@@ -39,7 +39,7 @@ export function exampleOf(row: Row, where: string, skipped: Skipped, own?: Form)
   }
   const example = own?.(row) ?? common(row, where)
   if (!Number.isFinite(example.weight) || example.weight < 0)
-    throw new UserError(`${where}: expected a reward or weight of 0 or more, got ${example.weight}`)
+    throw new UserError(`${where}: expected a reward or weight of 0 or more, got ${example.weight || 'no number'}`)
   if (example.weight === 0) {
     skipped.unrewarded++
     return undefined

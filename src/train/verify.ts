@@ -43,8 +43,11 @@ export async function verifySaved(
     const opened = await open()
     const own = learnable(await openParts(opened, compute), [], compute !== 'float32')
     const apart = Math.abs((await under(own, new Map(), opened)) - expected) / learnt
-    const half = compute !== 'float32' || (place === out.model && inHalves(parts))
-    if (!(apart <= (half ? LIMITS.half : LIMITS.single)))
+    const rounded = place === out.model && inHalves(parts)
+    let limit = rounded || compute !== 'float32' ? LIMITS.half : LIMITS.single
+    // What little a short run has learnt may be all rounded away.
+    if (rounded && apart > limit) limit += Math.abs((await under(parts, new Map(), policy)) - expected) / learnt
+    if (!(apart <= limit))
       throw new Error(`${place}: what was saved gives a log-probability that is ${apart} a token from what was trained`)
   }
 }

@@ -146,6 +146,7 @@ test('what cannot be is said', async () => {
   await told({ sampling: { ...sampling, topP: 0 } }, /--top-p: expected/)
   await told({ adapter: 'x' }, /x: expected a PEFT adapter, found no adapter_config/)
   await told({ adapter: 'x', engine: 'transformers' }, /transformers.js has no adapters/)
+  await told({ profile: true, engine: 'transformers' }, /--profile: the graphs of transformers.js/)
   await told({ model: 'nowhere/to/be/found' }, /nowhere/)
 })
 

@@ -9,9 +9,9 @@ import { createGenerator } from '../../src/generate/index.ts'
 import type { HostTensor } from '../../src/graph/session.ts'
 import { readAdapter, saveAdapter } from '../../src/models/adapter.ts'
 import { openFolder } from '../../src/models/folder.ts'
-import { loadTensor } from '../../src/models/safetensors.ts'
+import { loadTensor, readSafetensors } from '../../src/models/safetensors.ts'
 import { saveFolder } from '../../src/models/save.ts'
-import { apart, golden, Runner, scratch } from './tiny.ts'
+import { apart, golden, goldenPath, Runner, scratch } from './tiny.ts'
 
 const test = suite('models: adapter')
 
@@ -81,6 +81,29 @@ test('an adapter of another model is refused by name', async () => {
   const config = JSON.parse(readFileSync(join(dir, 'adapter_config.json'), 'utf8'))
   writeFileSync(join(dir, 'adapter_config.json'), JSON.stringify({ ...config, use_dora: true, rank_pattern: {} }))
   assert.match(await refusal(path, dir), /plain LoRA adapter, got LORA with use_dora$/)
+})
+
+test('modules are called as in the code that runs the checkpoint', async () => {
+  const plain = 'language_model.model.layers.0.self_attn.q_proj'
+  const cases = [
+    ['internvl', 'model.language_model.layers.0.self_attn.q_proj'], // in transformers
+    ['internvl_chat', plain], // in the authors' repository, and in vLLM
+  ]
+  for (const [name, module] of cases) {
+    const folder = await openFolder(goldenPath(name))
+    const dir = scratch()
+    const [out, into] = folder.checkpoint!.tensors.get(`${plain}.weight`)!.shape
+    const ones = (shape: number[]): HostTensor => ({ dtype: 'float32', shape, data: new Float32Array(shape[0] * shape[1]).fill(1) }) // biome-ignore format: one thought
+    const weights = new Map([[`${plain}.lora_A.weight`, ones([1, into])], [`${plain}.lora_B.weight`, ones([out, 1])]]) // biome-ignore format: a table
+    await saveAdapter(dir, folder, weights, { rank: 1, alpha: 1, targets: ['q_proj'] })
+    const { tensors } = await readSafetensors(join(dir, 'adapter_model.safetensors'))
+    assert.equal(
+      [...tensors.keys()],
+      ['A', 'B'].map(kind => `base_model.model.${module}.lora_${kind}.weight`),
+    )
+    assert.equal(JSON.parse(readFileSync(join(dir, 'adapter_config.json'), 'utf8')).target_modules, [module])
+    assert.equal([...(await readAdapter(dir, folder.config)).weights.keys()], [...weights.keys()])
+  }
 })
 
 test('ours is written as PEFT writes its own', async () => {

@@ -182,6 +182,8 @@ test('wrong usage and a server that does not let us in say what to do', async ()
   const server = await serve(() => moods.echo(401))
   const cases: [string[], number, RegExp][] = [
     [reason(server, '--device', 'cpu'), 2, /--device=cpu cannot also be provided when using --base-url/],
+    [reason(server, '--dtype', 'fp16'), 2, /--dtype=fp16 cannot also be provided when using --base-url/],
+    [reason(server, '--profile'), 2, /--profile=true cannot also be provided when using --base-url/],
     [reason(server, '--api-key-env', 'SOPHIA_NO_SUCH_KEY'), 2, /SOPHIA_NO_SUCH_KEY was named .* not set/],
     [reason(server, '--extra-body', '[1]'), 2, /expected a JSON object/],
     [reason({ ...server, url: 'nowhere' }), 2, /expected a URL such as http:\/\/localhost:8000\/v1/],

@@ -141,6 +141,8 @@ test('of two graphs in one file both learn, and are saved as two', async () => {
   const text = await greedy(merged, join(made.out, 'adapter'))
   assert.is.not(text, await greedy(merged))
   assert.is(await greedy(made.out), text)
+  const twice = () => openFolder(made.out, { adapter: join(made.out, 'adapter') })
+  assert.match(await complaint(twice), /have this adapter in them\. Leave it out/)
 })
 
 test('what cannot be trained is told from the graph alone', async () => {

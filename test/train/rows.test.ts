@@ -52,6 +52,11 @@ test('rows without reward and rows with an error are counted and left out', () =
     undefined,
   )
   assert.equal(skipped, { failed: 1, unrewarded: 1 })
+  // Judged, and not propagated.
+  const { credit: _, ...judged } = sophia
+  assert.is(read({ ...judged, verdict: { reward: 0, answer: null, reason: 'wrong' } }, skipped), undefined)
+  assert.is(read({ ...judged, verdict: { reward: 1, answer: '3', reason: 'right' } }, skipped)!.weight, 1)
+  assert.is(skipped.unrewarded, 2)
 })
 
 test("the field's forms: prompt and completion, messages with parts, LLaVA's marks, rewards", () => {

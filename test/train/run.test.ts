@@ -143,7 +143,7 @@ test('--resume with other settings is refused', async () => {
     await train(folder, data, changed)
     assert.unreachable()
   } catch (error) {
-    assert.match((error as Error).message, /lr was 0.01 and is 5; batchSize was 5 and is 6/)
+    assert.match((error as Error).message, /--lr was 0.01 and is 5; --batch-size was 5 and is 6/)
   }
 })
 

@@ -79,7 +79,7 @@ test('a run that is stopped and taken up ends with the same weights, scale and l
   await train(folder, data, changed, () => true)
   await train(folder, data, { ...changed, compute: 'float32', resume: true }).then(
     () => assert.unreachable(),
-    (error: Error) => assert.match(error.message, /compute was "float16" and is "float32"/),
+    (error: Error) => assert.match(error.message, /--compute was "float16" and is "float32"/),
   )
 })
 

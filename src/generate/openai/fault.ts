@@ -62,7 +62,7 @@ export function faultFrom(error: unknown): Fault {
   if (error instanceof Fault) return error
   const { code = '', message } = error as NodeJS.ErrnoException
   const inner = (error as { errors?: Error[] }).errors?.[0]?.message // of a host with several addresses
-  return new Fault('connection', `the connection failed (${message || inner || code})`, 'alone')
+  return new Fault('connection', `the connection failed (${shorten(message || inner || code)})`, 'alone')
 }
 
 /** What the server says is wrong: JSON as OpenAI writes it and its likes, or a page for people. */

@@ -167,12 +167,18 @@ function endpoint(base: string): URL {
   try {
     url = new URL(base)
   } catch {
-    throw new UserError('expected a URL such as http://localhost:8000/v1, got something else', 2)
+    throw new UserError("the server's address: expected a URL such as http://localhost:8000/v1, got something else", 2)
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    throw new UserError(`expected a URL of http or https such as http://localhost:8000/v1, got ${url.protocol}`, 2)
+    throw new UserError(
+      `the server's address: expected a URL such as http://localhost:8000/v1, got one that begins with ${url.protocol}`,
+      2,
+    )
   if (url.username !== '' || url.password !== '')
-    throw new UserError('expected a URL without a user and password in it: keys come from the environment', 2)
+    throw new UserError(
+      "the server's address: expected a URL without a user and password in it: keys come from the environment",
+      2,
+    )
   url.pathname = `${url.pathname.replace(/\/+$/, '').replace(/\/chat\/completions$/, '')}/chat/completions`
   return url
 }

@@ -10,6 +10,7 @@ import { type Idefics3Config, idefics3 } from './idefics3.ts'
 import { type InternVLChatConfig, type InternVLConfig, internvl, internvlChat } from './internvl.ts'
 import type { Compute, Find, Weights } from './layers.ts'
 import { type LlavaConfig, llava } from './llava.ts'
+import { checkNumbers } from './needed.ts'
 import { llavaOnevision } from './onevision.ts'
 import { type Qwen2VLConfig, type Qwen25VLConfig, qwen2vl, qwen25vl } from './qwenvl.ts'
 import { model, TEXT, type TextConfig } from './text.ts'
@@ -34,12 +35,13 @@ const VISION: Record<string, Builder> = {
  *
  * @param find the checkpoint's tensors
  * @param compute what products are computed in, whatever dtype the tensors have
- * @throws UserError for an architecture that has no builder
+ * @throws UserError for an architecture that has no builder, or a config that leaves out what it takes
  */
 export function buildGraphs(config: { model_type: string }, find: Find, compute: Compute = 'float32') {
   const weights = { find, compute }
-  if (TEXT[config.model_type]) return { model: model(config as unknown as TextConfig, weights) }
   const build = VISION[config.model_type]
+  if (build || TEXT[config.model_type]) checkNumbers(config, build !== undefined)
+  if (TEXT[config.model_type]) return { model: model(config as unknown as TextConfig, weights) }
   if (build) return build(config as never, weights)
   const names = [...Object.keys(TEXT), ...Object.keys(VISION)].join(', ')
   throw new UserError(
