@@ -9,8 +9,20 @@
 import { spawn } from 'node:child_process'
 import { UserError } from '../errors.ts'
 
-/** glibc's names: transparent huge pages; what is freed is kept, up to 4 GiB; arrays up to 1 GiB come from what is kept. */
-const TUNABLES = 'glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=4294967296'
+/**
+ * glibc's names: transparent huge pages; arrays up to 1 GiB come from what is kept; what is freed is kept, up to 4 GiB.
+ * The last two: no scrap that is freed is laid aside. Alignment cuts scraps off every array; laid aside they keep the hole
+ * of a freed array from growing whole again, the next of its size does not fit, and memory creeps up from step to step.
+ */
+const TUNABLES = Object.entries({
+  hugetlb: 1,
+  mmap_threshold: 2 ** 30,
+  trim_threshold: 2 ** 32,
+  tcache_count: 0,
+  mxfast: 0,
+})
+  .map(([name, value]) => `glibc.malloc.${name}=${value}`)
+  .join(':')
 
 /** The environment that a process which trains is to be started with. */
 export const trainingEnvironment = (): NodeJS.ProcessEnv => ({ GLIBC_TUNABLES: TUNABLES, ...process.env })

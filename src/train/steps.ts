@@ -10,10 +10,9 @@
  *          that were not come to
  */
 
-import { lower } from '../autodiff/blocks.ts'
+import { lower } from '../autodiff/lower.ts'
 import { DTYPE_CODES, Graph } from '../graph/ir.ts'
 import { order } from '../graph/order.ts'
-import { prune } from '../graph/prune.ts'
 import { adamwStep, globalNorm, type Pace } from './adamw.ts'
 import type { Parts } from './forward.ts'
 import { declare } from './micro.ts'
@@ -48,8 +47,6 @@ export function buildSteps(parts: Parts, trained: Trained[], update: UpdateOptio
   const told = [made.loss, made.logprob, norm].map(value => body.op('Unsqueeze', [value, body.ints([0])]))
   body.output(body.op('Concat', told, { axis: 0 })) // (3,)
   order(body)
-  prune(body)
-  lower(body)
 
   const steps = g.op('Shape', ['pace'], { start: 0, end: 1 })
   const count = g.op('Squeeze', [steps, g.ints([0])])
@@ -63,7 +60,6 @@ export function buildSteps(parts: Parts, trained: Trained[], update: UpdateOptio
   const filled = g.op('Concat', [outputs.at(-1)!, rest], { axis: 0 })
   g.output(g.op('Slice', [filled, g.ints([0]), steps, g.ints([0])]), 'told')
   order(g)
-  prune(g)
   lower(g)
   return g
 }
