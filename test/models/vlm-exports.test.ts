@@ -67,7 +67,7 @@ for (const [name, source] of Object.entries({ llava: 'llava', llava_clip: 'llava
       const own = (weight: string) => {
         const place = at(weight)
         seen.add(place.name)
-        return picked(ran[`grad.${place.name}`], place, theirs.length)
+        return picked(ran[`grad.${place.name}`], place)
       }
       const weight = key.slice('grad.'.length)
       const ours = own(weight)
