@@ -23,6 +23,7 @@ import {
   oneHot,
   reduction,
   reshape,
+  SEQUENCES,
   same,
   slice,
   split,
@@ -50,7 +51,7 @@ export function inferNode(graph: Graph, node: Node): void {
 const table = (rule: Inference, ops: string) => Object.fromEntries(ops.split(' ').map(op => [op, rule]))
 
 const TABLE: Record<string, Inference> = {
-  ...table(same, 'Identity Neg Exp Log Sqrt Reciprocal Tanh Sigmoid Erf Relu Abs Not Softmax LogSoftmax Gelu QuickGelu FastGelu Sin Cos Floor Ceil Round Clip Softplus CumSum Trilu LayerNormalization SimplifiedLayerNormalization RMSNormalization RotaryEmbedding ScatterND ScatterElements Sign HardSwish Elu LeakyRelu Dropout TensorScatter BiasGelu'),
+  ...table(same, 'Identity Neg Exp Log Sqrt Reciprocal Tanh Sigmoid Erf Relu Abs Not Softmax LogSoftmax Gelu QuickGelu FastGelu Sin Cos Floor Ceil Round Clip Softplus CumSum Trilu LayerNormalization SimplifiedLayerNormalization RMSNormalization RotaryEmbedding MRotaryEmbedding ScatterND ScatterElements Sign HardSwish Elu LeakyRelu Dropout TensorScatter BiasGelu'),
   ...table(elementwise(), 'Add Sub Mul Div Pow Mod Max Min Sum Mean And Or Xor PRelu'),
   ...table(elementwise('bool'), 'Equal Greater GreaterOrEqual Less LessOrEqual'),
   Where: c => [{ ...elementwise()(c)[0]!, dtype: c.x[1]!.dtype }],
@@ -75,6 +76,7 @@ const TABLE: Record<string, Inference> = {
   },
   ...table(topK, 'TopK'),
   ...table(oneHot, 'OneHot'),
+  ...SEQUENCES,
   ...table(loop, 'Loop'),
   ...table(branch, 'If'),
   InBlocks: ({ node }) => {
@@ -98,7 +100,8 @@ const TABLE: Record<string, Inference> = {
   GatherElements: ({ x }) => [{ dtype: x[0]!.dtype, shape: x[1]!.shape }],
   Range: c => {
     const [start, limit, delta] = [0, 1, 2].map(i => c.integers(i)?.[0])
-    const length = start !== undefined && limit !== undefined && delta === 1 ? subtract(limit, start) : unknown()
+    const whole = c.x[0]!.dtype.includes('int')
+    const length = whole && start !== undefined && limit !== undefined && delta === 1 ? subtract(limit, start) : unknown()
     return [{ dtype: c.x[0]!.dtype, shape: [length] }]
   },
   ConstantOfShape: c => {
@@ -129,6 +132,11 @@ const TABLE: Record<string, Inference> = {
     const { dtype, shape } = c.x[0]!
     const axes = c.node.inputs[3] ? c.integers(3) : shape?.map((_, i) => i)
     return [{ dtype, shape: shape && (axes ? touched(shape, axes) : shape.map(() => unknown())) }]
+  },
+  Resize: c => {
+    const { dtype, shape } = c.x[0]!
+    const sizes = c.node.inputs[3] && !c.node.attrs.axes ? c.integers(3) : undefined
+    return [{ dtype, shape: sizes ?? shape?.map(unknown) }]
   },
   ...table(groupQuery, 'GroupQueryAttention'),
   ...table(multiHead, 'MultiHeadAttention'),

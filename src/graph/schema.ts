@@ -70,7 +70,8 @@ const SCHEMA = {
     ['dataLocation', 14, 'int32'],
   ),
   Value: message(['name', 1, 'string'], ['type', 2, 'Type']),
-  Type: message(['tensorType', 1, 'TensorType']),
+  Type: message(['tensorType', 1, 'TensorType'], ['sequenceType', 4, 'SequenceType']),
+  SequenceType: message(['elemType', 1, 'Type']),
   TensorType: message(['elemType', 1, 'int32'], ['shape', 2, 'Shape']),
   Shape: message(['dim', 1, 'Dimension', 'repeated']),
   Dimension: message(['dimValue', 1, 'int64'], ['dimParam', 2, 'string']),
@@ -116,9 +117,13 @@ export interface NodeProto {
   attribute?: AttributeProto[]
   domain?: string
 }
+export interface TypeProto {
+  tensorType?: { elemType: number; shape?: { dim?: { dimValue?: Int64; dimParam?: string }[] } }
+  sequenceType?: { elemType: TypeProto }
+}
 export interface ValueProto {
   name: string
-  type?: { tensorType?: { elemType: number; shape?: { dim?: { dimValue?: Int64; dimParam?: string }[] } } }
+  type?: TypeProto
 }
 export interface GraphProto {
   node?: NodeProto[]

@@ -175,6 +175,7 @@ export const CASES: Record<string, Case[]> = {
     withInts('Pad', [any(2, 3)], [[1, 0, 2, 1]]),
     { inputs: [any(2, 3)], build: (g, [x]) => g.op('Pad', [x, g.ints([1, 2]), '', g.ints([-1])]) },
   ],
+  Resize: [{ inputs: [any(1, 2, 3, 3)], build: (g, [x]) => g.op('Resize', [x, '', '', g.ints([1, 2, 3, 3])], { mode: 'cubic' }), staticOnly: true }],
   Tile: [withInts('Tile', [any(2, 3)], [[2, 3]])],
   Trilu: [{ inputs: [any(2, 3, 4)], attrs: { upper: 0 } }, { inputs: [any(3, 3)], build: (g, [x]) => g.op('Trilu', [x, g.ints(1)]) }],
   CumSum: [0, 1].flatMap(reverse => [0, 1].map(exclusive => ({ inputs: [any(2, 4)], build: (g: Graph, [x]: string[]) => g.op('CumSum', [x, g.ints(-1)], { reverse, exclusive }) }))),

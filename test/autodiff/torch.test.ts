@@ -115,7 +115,7 @@ for (const [name, [folder, truth]] of Object.entries(MODELS))
         const gradient = made[`grad.${weight}`]
         assert.equal(gradient.shape, checkpoint[weight].shape, weight)
         const error = sketches
-          ? sketchedError(gradient, sketches[weight])
+          ? sketchedError(gradient.data as Float32Array, sketches[weight])
           : relativeError(gradient, golden[`grad.${weight}`])
         assert.ok(error < 1e-4, `${weight}: relative error ${error}`)
       }

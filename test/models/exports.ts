@@ -1,6 +1,6 @@
 /** Exports by the Hub's tools (fixtures/golden/make_exports.py), laid out as folders, and where they keep their weights. */
 
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import * as assert from 'uvu/assert'
@@ -10,6 +10,7 @@ import { schedule, shapeFor } from '../../src/generate/scheduler.ts'
 import type { Graph } from '../../src/graph/ir.ts'
 import type { HostTensor } from '../../src/graph/session.ts'
 import { type Message, openChat } from '../../src/models/chat.ts'
+import { convert } from '../../src/models/convert.ts'
 import { type FolderOptions, openFolder } from '../../src/models/folder.ts'
 import { productOf } from '../../src/models/products.ts'
 import { goldenPath } from './tiny.ts'
@@ -26,9 +27,20 @@ export function laid(name: string, dir: string, source?: string): string {
   return out
 }
 
-/** The exported graphs of a vision-language model with what else is in the folder of its goldens, but its checkpoint. */
-export function laidVision(name: string, source: string, dir: string): string {
+/**
+ * The exported graphs of a vision-language model with what else is in the folder of its goldens, but its checkpoint.
+ * Graphs that are not exported are our own.
+ */
+export async function laidVision(name: string, source: string, dir: string): Promise<string> {
   const out = join(dir, name)
+  if (
+    !existsSync(join(exportsPath, name, 'onnx', 'vision_encoder.onnx.gz')) &&
+    !existsSync(join(exportsPath, name, 'onnx', 'vision_encoder.onnx'))
+  ) {
+    // biome-ignore format: one thought
+    await convert(goldenPath(source), out, { verify: false })
+    return unpacked(join(exportsPath, name), out)
+  }
   const filter = (file: string) => !/safetensors|golden|adapter/.test(file.slice(goldenPath(source).length))
   cpSync(goldenPath(source), out, { recursive: true, filter })
   return unpacked(join(exportsPath, name), out)

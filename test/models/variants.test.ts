@@ -13,7 +13,7 @@ import { encoded, logitsOf } from './whole.ts'
 const test = suite('models: variants')
 const dir = scratch()
 const names = ['vision_encoder', 'embed_tokens', 'decoder_model_merged']
-const model = laidVision('llava_clip', 'llava_clip', dir)
+const model = await laidVision('llava_clip', 'llava_clip', dir)
 const plain = JSON.parse(await readFile(join(model, 'config.json'), 'utf8'))
 
 /** What the tower takes and whether the decoder is in four bits, for a `transformers.js_config`. */
@@ -58,7 +58,7 @@ test('a tower in half precision before a decoder in single gives nearly the same
 })
 
 test('data in several chunks, one of which is missing', async () => {
-  const chunked = laidVision('llava', 'llava', dir)
+  const chunked = await laidVision('llava', 'llava', dir)
   const folder = await openFolder(chunked)
   const tensors = [...(await folder.graph('decoder_model_merged')).graph.initializers.values()]
   const files = new Set(tensors.flatMap(tensor => ('file' in tensor ? [tensor.file] : [])))
