@@ -9,9 +9,11 @@
 
 import { multiply } from '../graph/dims.ts'
 import { inline } from '../graph/inline.ts'
-import { type Dim, DTYPE_CODES, type DType, float, Graph, isFloatType, type Node, sizeOf } from '../graph/ir.ts'
+import { type Dim, DTYPE_CODES, type DType, float, Graph, type Node } from '../graph/ir.ts'
 import { prune, reads } from '../graph/prune.ts'
 import { added } from './added.ts'
+import { same, written } from './outline.ts'
+import { overPictures } from './pictures.ts'
 import { swapsLastTwo } from './rules/matmul.ts'
 import { padded } from './writer.ts'
 
@@ -55,54 +57,10 @@ export function blocksOf({ inputs, attrs }: Node): Blocks {
   return { part: attrs.part as Graph, size, entries, axis, unit }
 }
 
-/**
- * A graph of its own that holds copies of `nodes`; constants stay outside and are used by name.
- *
- * @param entries the values from outside that become inputs
- * @param outputs what it gives
- */
-export function outline(graph: Graph, name: string, nodes: Node[], entries: string[], outputs: string[]): Graph {
-  const part = new Graph(name, graph)
-  const source = new Graph(name, graph)
-  source.inputs = entries
-  source.nodes = nodes
-  source.outputs = outputs
-  const bindings = Object.fromEntries(
-    entries.map((value, i) => {
-      const { dtype, shape } = graph.type(value)
-      const integers = graph.integers(value)
-      if (integers) part.known.set(`${name}/in${i}`, integers)
-      part.input(`${name}/in${i}`, dtype, shape ?? [])
-      if (!shape) part.types.set(`${name}/in${i}`, { dtype })
-      return [value, `${name}/in${i}`]
-    }),
-  )
-  const made = inline(part, source, bindings, `${name}/`)
-  part.outputs = outputs.map(value => made[value])
-  return part
-}
-
-/** What nodes read and do not make: values, and weights, which may have a gradient. Small constants stay where they are. */
-export function entriesOf(graph: Graph, nodes: Node[]): string[] {
-  const made = new Set(nodes.flatMap(node => node.outputs))
-  const read = new Set(nodes.flatMap(node => node.inputs))
-  const isConstant = (value: string) => {
-    const tensor = graph.initializer(value)
-    return tensor && (!isFloatType(tensor.dtype) || sizeOf(tensor.shape) === 1)
-  }
-  return [...read].filter(value => value && !made.has(value) && !isConstant(value))
-}
-
-/** Writes the InBlocks nodes of `graph` in ONNX's operators. */
+/** Writes the operators of our own in `graph` in ONNX's. */
 export function lower(graph: Graph): void {
-  while (graph.nodes.some(isBlocks)) {
-    const nodes = graph.nodes
-    graph.nodes = []
-    for (const node of nodes) {
-      if (isBlocks(node)) forward(graph, node)
-      else graph.nodes.push(node)
-    }
-  }
+  written(graph, 'EachPicture', overPictures)
+  written(graph, 'InBlocks', forward)
   fuse(graph)
 }
 
@@ -118,8 +76,6 @@ function fuse(graph: Graph): void {
   const read = new Set([...graph.outputs, ...graph.nodes.flatMap(reads)])
   graph.nodes = graph.nodes.filter(({ op, outputs }) => op !== 'Transpose' || read.has(outputs[0]))
 }
-
-const isBlocks = ({ op, domain }: Node) => op === 'InBlocks' && domain === 'sophia'
 
 function forward(graph: Graph, node: Node): void {
   const blocks = blocksOf(node)
@@ -138,13 +94,6 @@ function forward(graph: Graph, node: Node): void {
   loop.finish().forEach((value, i) => {
     same(graph, loop.joined(value, blocks.axis, blocks.unit, graph.type(node.outputs[i]).shape!), node.outputs[i])
   })
-}
-
-/** Makes `value` known as `name`, whose type stays as it is. */
-export function same(graph: Graph, value: string, name: string): void {
-  const type = graph.types.get(name)
-  graph.add({ op: 'Identity', domain: '', name, inputs: [value], outputs: [name], attrs: {} })
-  if (type) graph.types.set(name, type)
 }
 
 /**

@@ -7,7 +7,8 @@
 
 import type { Graph, Node } from '../graph/ir.ts'
 import { reads } from '../graph/prune.ts'
-import { blocksNode, entriesOf, outline } from './blocks.ts'
+import { blocksNode } from './blocks.ts'
+import { entriesOf, outline } from './outline.ts'
 import { between } from './reverse.ts'
 
 /**

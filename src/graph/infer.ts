@@ -83,6 +83,11 @@ const TABLE: Record<string, Inference> = {
     const part = node.attrs.part as Graph
     return part.outputs.map(output => part.type(output))
   },
+  EachPicture: ({ node }) => {
+    const part = node.attrs.part as Graph
+    const { dtype, shape } = part.type(part.outputs[0])
+    return [{ dtype, shape: shape && [unknown(), ...shape.slice(1)] }]
+  },
   Shape: ({ x, int }) => {
     const rank = x[0]!.shape?.length
     if (rank === undefined) return [{ dtype: 'int64', shape: [unknown()] }]
@@ -119,7 +124,14 @@ const TABLE: Record<string, Inference> = {
   Flatten: ({ x, int }) => {
     const { dtype, shape } = x[0]!
     const axis = shape && axisOf(int('axis', 1), shape.length)
-    return [{ dtype, shape: shape && [quotient(shape.slice(0, axis), []), quotient(shape.slice(axis), [])] }]
+    return [{ dtype, shape: shape ? [quotient(shape.slice(0, axis), []), quotient(shape.slice(axis), [])] : [unknown(), unknown()] }]
+  },
+  Einsum: ({ x, node }) => {
+    const [terms, made] = String(node.attrs.equation).replaceAll(' ', '').split('->')
+    const { dtype } = x[0]!
+    if (!made || /[^a-z,]/i.test(terms)) return [{ dtype }]
+    const sizes = new Map(terms.split(',').flatMap((term, i) => [...term].map((letter, d) => [letter, x[i]!.shape?.[d]] as const)))
+    return [{ dtype, shape: [...made].map(letter => sizes.get(letter) ?? unknown()) }]
   },
   Tile: c => {
     const { dtype, shape } = c.x[0]!

@@ -15,7 +15,7 @@ import { encoded, logitsOf } from './whole.ts'
 
 const dir = scratch()
 
-const NAMES = ['llava', 'llava_clip', 'smolvlm', 'idefics3', 'internvl', 'internvl_300m', 'qwen2_5_vl']
+const NAMES = ['llava', 'llava_clip', 'smolvlm', 'idefics3', 'internvl', 'internvl_300m', 'qwen2_vl', 'qwen2_5_vl']
 
 for (const name of NAMES.filter(name => !process.env.ONLY || process.env.ONLY.split(' ').includes(name))) {
   const test = suite(`models: ${name} exported`)

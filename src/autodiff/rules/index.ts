@@ -6,6 +6,7 @@ import { ELEMENTWISE } from './elementwise.ts'
 import { GATHER } from './gather.ts'
 import { MATMUL } from './matmul.ts'
 import { NORMALIZE } from './normalize.ts'
+import { PICTURES } from './pictures.ts'
 import { QUANTIZED } from './quantized.ts'
 import { REDUCE } from './reduce.ts'
 import { SHAPE } from './shape.ts'
@@ -21,4 +22,5 @@ export const RULES: Readonly<Record<string, Rule>> = {
   ...GATHER,
   ...QUANTIZED,
   ...BLOCKS,
+  ...PICTURES,
 }
