@@ -4,11 +4,14 @@
  * Hugging Face for the same weights, with pictures of odd sizes: fixtures/golden/make_vlm_exports.py.
  */
 
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openFolder } from '../../src/models/folder.ts'
+import { loadTensor, readSafetensors } from '../../src/models/safetensors.ts'
 import { openPolicy } from '../../src/train/policy.ts'
-import { alike, laidVision, picked, places } from './exports.ts'
+import { alike, exportsPath, laidVision, picked, places } from './exports.ts'
 import { differentiated, labelled, writesAlike } from './learnt.ts'
 import { golden, scratch } from './tiny.ts'
 import { encoded, logitsOf } from './whole.ts'
@@ -85,3 +88,28 @@ for (const name of NAMES.filter(name => !process.env.ONLY || process.env.ONLY.sp
 
   test.run()
 }
+
+const packed = suite('models: llava_clip exported, its decoder in four bits')
+const model = await laidVision('llava_clip', 'llava_clip', dir)
+const held = await golden('llava_clip')
+const cases = JSON.parse(await readFile(join(exportsPath, 'llava_clip', 'golden.json'), 'utf8'))
+
+packed("logits and greedy text are PyTorch's with the weights that the blocks stand for", async () => {
+  const folder = await openFolder(model, { dtype: 'q4' })
+  const { tensors, folder: at } = await readSafetensors(join(exportsPath, 'llava_clip', 'golden.safetensors'))
+  for (const key of Object.keys(cases)) {
+    const { data, shape } = await loadTensor(tensors.get(key)!, at)
+    const size = shape[1] * shape[2]
+    for (const [row, made] of (await encoded('llava_clip', key, model)).entries()) {
+      const ours = (await logitsOf(folder, made)).slice(-size)
+      const apart = ours.reduce((most, x, i) => Math.max(most, Math.abs(x - Number(data[row * size + i]))), 0)
+      if (process.env.SHOW) console.log('q4', key, apart)
+      assert.ok(apart < 1e-4, `${key}: logits differ by ${apart}`)
+    }
+  }
+  const greedy = Object.fromEntries(Object.keys(cases).map(key => [key, { ...held.cases[key], ...cases[key] }]))
+  assert.not.equal(greedy, held.cases)
+  await writesAlike(model, { ...held, cases: greedy }, Object.keys(cases), 'q4')
+})
+
+packed.run()
