@@ -61,8 +61,12 @@ const WEIGHTS: Record<string, (graph: Graph, node: Node) => Places> = {
   MultiHeadAttention: () => ({ 3: vector }),
 }
 
-/** A vector that is added to or multiplied with activations (B, T, C): a bias, or the scale of a norm written out. */
-function besideActivations(graph: Graph, { inputs }: Node): Places {
+/**
+ * What is added to or multiplied with activations (B, T, C): a bias, or the scale of a norm written out, and what is looked
+ * up by constant positions, where that was done when it was exported.
+ */
+function besideActivations(graph: Graph, { op, inputs }: Node): Places {
+  const fits = (shape: number[]) => vector(shape) || (op === 'Add' && table(shape))
   const rank = (value: string) => graph.shape(value)?.length
-  return { ...(rank(inputs[1]) === 3 && { 0: vector }), ...(rank(inputs[0]) === 3 && { 1: vector }) }
+  return { ...(rank(inputs[1]) === 3 && { 0: fits }), ...(rank(inputs[0]) === 3 && { 1: fits }) }
 }

@@ -76,9 +76,10 @@ for (const name of NAMES.filter(name => !process.env.ONLY || process.env.ONLY.sp
         return picked(ran[`grad.${place.name}`], place)
       }
       const weight = key.slice('grad.'.length)
-      // InternVL's table of positions was cut in two.
-      const cut = /embeddings\.position_embeddings$/.test(weight) ? weights.filter(name => /onnx::(Concat|Reshape)_/.test(name)) : [] // biome-ignore format: one thought
-      const ours = cut.length > 0 ? cut.flatMap(own) : own(weight)
+      // InternVL's table was cut in two, or put together anew: it has no name.
+      const isTable = /embeddings\.position_embeddings$/.test(weight)
+      const table = trained.filter(({ name, start }) => isTable && start.shape.length === 3 && /onnx::|_output_/.test(name)) // biome-ignore format: one thought
+      const ours = table.length > 0 ? table.flatMap(({ name }) => own(name)) : own(weight)
       // Exported apart, the two ends of a tied embedding are two tensors.
       const head = weight.endsWith('embed_tokens.weight') && tied ? own('lm_head.weight') : undefined
       alike(head ? ours.map((x, i) => x + head[i]) : ours, theirs, `${name}: ${weight}`)
