@@ -80,11 +80,12 @@ export const INTEGERS: Record<string, (c: Context) => Dim[] | undefined> = {
   ),
 }
 
-/** The values of a small int64 or int32 tensor held inline. */
+/** The values of a small int64, int32 or bool tensor held inline. */
 export function tensorIntegers(tensor: Tensor): number[] | undefined {
   if (!('data' in tensor) || tensor.data.byteLength > 1024) return undefined
   const bytes = tensor.data.slice().buffer
   if (tensor.dtype === 'int64') return Array.from(new BigInt64Array(bytes), Number)
+  if (tensor.dtype === 'bool') return Array.from(tensor.data)
   return tensor.dtype === 'int32' ? Array.from(new Int32Array(bytes)) : undefined
 }
 
