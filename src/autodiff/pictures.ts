@@ -46,14 +46,12 @@ export class PictureLoop {
   private readonly count: string
   private readonly index: string
   private readonly bounds: string[]
-  private readonly grids: string
 
   constructor(
     private readonly graph: Graph,
     node: Node,
   ) {
     const [, grids] = node.inputs
-    this.grids = grids
     const patches = graph.op('ReduceProd', [grids, graph.ints([1])], { keepdims: 0 }) // (pictures)
     const ends = graph.op('CumSum', [patches, graph.ints(0)])
     this.bounds = [graph.op('Sub', [ends, patches]), ends]
@@ -79,11 +77,7 @@ export class PictureLoop {
   private cut(value: string, [start, end]: string[]): string {
     const cut = this.body.op('Slice', [value, start, end, this.body.ints([0])])
     const { dtype, shape } = this.graph.type(value)
-    if (!shape) return cut
-    const [all, ...rest] = shape
-    const [pictures] = this.graph.shape(this.grids)!
-    const even = typeof all === 'number' && typeof pictures === 'number' // where memory is foreseen
-    this.body.types.set(cut, { dtype, shape: [even ? all / pictures : `${cut}.rows`, ...rest] })
+    if (shape) this.body.types.set(cut, { dtype, shape: [`${cut}.rows`, ...shape.slice(1)] })
     return cut
   }
 
