@@ -25,16 +25,17 @@ export function gridsOfOne({ inputs, nodes }: Graph): string | undefined {
  */
 export function seen(graph: Graph, tower: Graph, given: Record<string, string>): string {
   const grids = gridsOfOne(tower)
-  const before = graph.nodes.length
-  const features = inline(graph, tower, given, 'vision/').image_features
-  if (!grids) return features
-  const nodes = graph.nodes.splice(before)
-  const own = [given.pixel_values, given[grids]]
-  const entries = [...own, ...entriesOf(graph, nodes).filter(value => !own.includes(value))]
-  const part = outline(graph, graph.fresh('picture'), nodes, entries, [features])
-  graph.types.delete(features)
-  graph.add({ op: 'EachPicture', domain: 'sophia', name: part.name, inputs: entries, outputs: [features], attrs: { part } }) // biome-ignore format: one thought
-  return features
+  if (!grids) return inline(graph, tower, given, 'vision/').image_features
+  const name = graph.fresh('picture')
+  const one = new Graph(`${name}/one`, graph)
+  const { dtype, shape } = tower.type('pixel_values')
+  const own = [one.input(`${name}/pixels`, dtype, [`${name}.patches`, ...shape!.slice(1)]), one.input(`${name}/grid`, 'int64', [1, 3])] // biome-ignore format: one thought
+  const { image_features } = inline(one, tower, { pixel_values: own[0], [grids]: own[1] }, 'vision/')
+  const others = entriesOf(one, one.nodes).filter(value => !own.includes(value))
+  const part = outline(one, name, one.nodes, [...own, ...others], [image_features])
+  const inputs = [given.pixel_values, given[grids], ...others]
+  graph.add({ op: 'EachPicture', domain: 'sophia', name, inputs, outputs: [`${name}/features`], attrs: { part } })
+  return `${name}/features`
 }
 
 /** Writes the towers of `graph` that go picture by picture as Loops, where no gradient is asked for. */
