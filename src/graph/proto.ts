@@ -137,11 +137,18 @@ function readNode(proto: NodeProto, graph: Graph): Node {
   return {
     op: proto.opType,
     domain: proto.domain === 'ai.onnx' ? '' : (proto.domain ?? ''),
-    name: proto.name || graph.fresh(proto.opType),
+    name: inModule(proto) ?? (proto.name || graph.fresh(proto.opType)),
     inputs: proto.input ?? [],
     outputs: proto.output ?? [],
     attrs: Object.fromEntries((proto.attribute ?? []).map(a => [a.name, readAttribute(a, graph)])),
   }
+}
+
+/** PyTorch's newer exporter numbers its nodes, and tells beside them in what modules they are: as the older one names them. */
+function inModule({ name, opType, metadataProps }: NodeProto): string | undefined {
+  const scopes = metadataProps?.find(({ key }) => key === 'pkg.torch.onnx.name_scopes')?.value
+  const module = scopes && [...scopes.matchAll(/'([^']*)'/g)].at(-2)?.[1]
+  return module && `/${module}/${opType}_${name}`
 }
 
 function readAttribute(proto: AttributeProto, graph: Graph): Attribute {

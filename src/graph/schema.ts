@@ -44,6 +44,7 @@ const SCHEMA = {
     ['opType', 4, 'string'],
     ['attribute', 5, 'Attribute', 'repeated'],
     ['domain', 7, 'string'],
+    ['metadataProps', 9, 'Entry', 'repeated'],
   ),
   Attribute: message(
     ['name', 1, 'string'],
@@ -116,6 +117,7 @@ export interface NodeProto {
   opType: string
   attribute?: AttributeProto[]
   domain?: string
+  metadataProps?: EntryProto[]
 }
 export interface TypeProto {
   tensorType?: { elemType: number; shape?: { dim?: { dimValue?: Int64; dimParam?: string }[] } }
