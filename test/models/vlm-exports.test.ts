@@ -86,9 +86,9 @@ for (const [name, source] of Object.entries(EXPORTS)) {
         return picked(ran[`grad.${place.name}`], place)
       }
       const weight = key.slice('grad.'.length)
-      // InternVL's table was cut in two, or put together anew: it has no name.
-      const isTable = /embeddings\.position_embeddings$/.test(weight)
-      const table = trained.filter(({ name, start }) => isTable && start.shape.length === 3 && /onnx::|_output_/.test(name)) // biome-ignore format: one thought
+      // A table of positions that was cut in two, or looked up when it was exported, has no name.
+      const isTable = /embeddings\.position_embeddings?(\.weight)?$/.test(weight)
+      const table = trained.filter(({ name, start }) => isTable && start.shape.length === 3 && !/cls_token|position_embeddings?$/.test(name)) // biome-ignore format: one thought
       const ours = table.length > 0 ? table.flatMap(({ name }) => own(name)) : own(weight)
       // Exported apart, the two ends of a tied embedding are two tensors.
       const cut = weight.endsWith('embed_tokens.weight') && tied && !graphs.at(-1)!.initializers.has(at(weight).name)
