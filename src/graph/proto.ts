@@ -129,7 +129,8 @@ function readType({ name, type }: ValueProto): TensorType {
   if (elements) return { dtype: dtypeOf(elements.elemType), sequence: true }
   if (!type?.tensorType) throw new UserError(`ONNX value ${name}: expected a tensor or a sequence of tensors, got a map or the like, which is not supported. Take another export, or the checkpoint`) // biome-ignore format: one thought
   const { elemType, shape } = type.tensorType
-  const dims = (shape?.dim ?? []).map(({ dimValue, dimParam }, i) => dimParam || number(dimValue) || `${name}.${i}`)
+  if (!shape) return { dtype: dtypeOf(elemType) } // of whatever rank
+  const dims = (shape.dim ?? []).map(({ dimValue, dimParam }, i) => dimParam || number(dimValue) || `${name}.${i}`)
   return { dtype: dtypeOf(elemType), shape: dims }
 }
 
