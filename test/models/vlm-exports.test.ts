@@ -1,7 +1,8 @@
 /**
- * Vision-language models as the Hub's folders for transformers.js have them: tower and embeddings by PyTorch's exporter,
- * the decoder by optimum (llava: CLIP, with variants) and by onnxruntime-genai (smolvlm). Against the goldens of
- * Hugging Face for the same weights, with pictures of odd sizes: fixtures/golden/make_vlm_exports.py.
+ * Vision-language models as the Hub's folders for transformers.js have them: tower and embeddings by PyTorch's exporters,
+ * the decoder by optimum, by onnxruntime-genai (llava, internvl_300m, idefics3, qwen2_5_vl) or by PyTorch's (qwen2_vl), some
+ * slimmed as transformers.js' scripts do. Against the goldens of Hugging Face for the same weights, with pictures of odd
+ * sizes, several and none: fixtures/golden/make_vlm_exports.py.
  */
 
 import { readFile } from 'node:fs/promises'
@@ -18,11 +19,12 @@ import { encoded, logitsOf } from './whole.ts'
 
 const dir = scratch()
 
-/** The export → the model it is of. */
-const EXPORTS: Record<string, string> = {
+/** The export → the model it is of, and the goldens where they are others. */
+const EXPORTS: Record<string, string | [model: string, goldens: string]> = {
   llava: 'llava',
   llava_dynamo: 'llava',
   llava_clip: 'llava_clip',
+  llava_onevision: ['llava_onevision', '../exports/llava_onevision'], // of each picture one tile
   smolvlm: 'smolvlm',
   idefics3: 'idefics3',
   internvl: 'internvl', // a tower like InternViT-6B's
@@ -31,9 +33,10 @@ const EXPORTS: Record<string, string> = {
   qwen2_5_vl: 'qwen2_5_vl',
 }
 
-for (const [name, source] of Object.entries(EXPORTS)) {
+for (const [name, of] of Object.entries(EXPORTS)) {
+  const [from, source = from] = [of].flat()
   const test = suite(`models: ${name} exported`)
-  const model = await laidVision(name, source, dir)
+  const model = await laidVision(name, from, dir)
   const held = await golden(source)
   const tied = !held.names.some(key => key.endsWith('lm_head.weight'))
   const keys = Object.keys(held.cases).filter(key => key !== 'train')
