@@ -4,6 +4,8 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Graph } from '../../src/graph/ir.ts'
+import { modelOf, writeModel } from '../../src/graph/proto.ts'
 import { openFolder } from '../../src/models/folder.ts'
 import { variants } from '../../src/models/variants.ts'
 import { laidVision } from './exports.ts'
@@ -67,6 +69,23 @@ test('data in several chunks, one of which is missing', async () => {
   const [one] = await encoded('llava', 'one', chunked)
   const failed = await logitsOf(folder, one).then(() => '', (error: Error) => error.message) // biome-ignore format: one thought
   assert.match(failed, /decoder_model_merged\.onnx_data_1/)
+})
+
+test('a tower that was exported for pictures of one size, before any is seen', async () => {
+  const fixed = await laidVision('qwen2_vl', 'qwen2_vl', dir)
+  const g = new Graph('tower')
+  g.input('pixel_values', 'float32', ['patches', 96])
+  g.input('grid_thw', 'int64', ['images', 3])
+  const [whole] = g.many('Split', ['pixel_values', g.ints([96])], 1, { axis: 0 }, '/blocks.0/attn/Split')
+  g.output(
+    g.op('MatMul', [whole, g.op('Cast', [g.op('Transpose', ['grid_thw'], { perm: [1, 0] })], { to: 1 })]),
+    'image_features',
+  )
+  await writeFile(join(fixed, 'onnx', 'vision_encoder.onnx'), writeModel(modelOf(g)))
+  const folder = await openFolder(fixed)
+  const expected =
+    /exported for pictures of 96 patches alone \(node \/blocks\.0\/attn\/Split, operator Split\)\. Take the checkpoint/
+  assert.match(await complaint(() => folder.graph('vision_encoder')), expected)
 })
 
 test('files alone', () => {
