@@ -11,6 +11,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openFolder } from '../../src/models/folder.ts'
 import { loadTensor, readSafetensors } from '../../src/models/safetensors.ts'
+import { learnable } from '../../src/train/learnable.ts'
 import { openPolicy } from '../../src/train/policy.ts'
 import { alike, exportsPath, laidVision, picked, places } from './exports.ts'
 import { differentiated, labelled, writesAlike } from './learnt.ts'
@@ -107,11 +108,11 @@ for (const [name, of] of Object.entries(EXPORTS)) {
 const packed = suite('models: llava_clip exported, its decoder in four bits')
 const model = await laidVision('llava_clip', 'llava_clip', dir)
 const held = await golden('llava_clip')
-const cases = JSON.parse(await readFile(join(exportsPath, 'llava_clip', 'golden.json'), 'utf8'))
+const { train, ...cases } = JSON.parse(await readFile(join(exportsPath, 'llava_clip', 'golden.json'), 'utf8'))
+const { tensors, folder: at } = await readSafetensors(join(exportsPath, 'llava_clip', 'golden.safetensors'))
 
 packed("logits and greedy text are PyTorch's with the weights that the blocks stand for", async () => {
   const folder = await openFolder(model, { dtype: 'q4' })
-  const { tensors, folder: at } = await readSafetensors(join(exportsPath, 'llava_clip', 'golden.safetensors'))
   for (const key of Object.keys(cases)) {
     const { data, shape } = await loadTensor(tensors.get(key)!, at)
     const size = shape[1] * shape[2]
@@ -125,6 +126,24 @@ packed("logits and greedy text are PyTorch's with the weights that the blocks st
   const greedy = Object.fromEntries(Object.keys(cases).map(key => [key, { ...held.cases[key], ...cases[key] }]))
   assert.not.equal(greedy, held.cases)
   await writesAlike(model, { ...held, cases: greedy }, Object.keys(cases), 'q4')
+})
+
+packed("loss and gradients of an adapter beside the blocks are PyTorch's", async () => {
+  const folder = await openFolder(model, { dtype: 'q4', adapter: join(exportsPath, 'llava_clip', 'adapter') })
+  const { reading } = await openPolicy(folder, { trainVision: false, lora: { rank: 1, alpha: 1, seed: 0 } })
+  const graphs = await Promise.all(folder.graphs.map(async part => [part, (await folder.graph(part)).graph] as const))
+  const decoder = graphs.at(-1)![1]
+  const weights = [...decoder.initializers.keys()].filter(key => key.includes('.lora_'))
+  assert.is(weights.length, 16)
+  const parts = learnable(Object.fromEntries(graphs), weights.map(name => ({ name, start: decoder.initializers.get(name)!, decays: true }))) // biome-ignore format: one thought
+  const sequences = await labelled(held, await encoded('llava_clip', 'mixed', model))
+  const ran = await differentiated(parts, weights, sequences, folder.onnx, reading)
+  const loss = Number(ran.loss.data[0])
+  assert.ok(Math.abs(loss - train.loss) < 1e-4, `loss ${loss}, expected ${train.loss}`)
+  for (const weight of weights) {
+    const theirs = (await loadTensor(tensors.get(`grad.${weight}`)!, at)).data as Float32Array
+    alike(ran[`grad.${weight}`].data as Float32Array, theirs, `q4: ${weight}`)
+  }
 })
 
 packed.run()
