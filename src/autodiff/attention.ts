@@ -9,7 +9,8 @@
 
 import type { Graph, Node } from '../graph/ir.ts'
 import { reads } from '../graph/prune.ts'
-import { blocksNode, type Entry, outline } from './blocks.ts'
+import { blocksNode, type Entry } from './blocks.ts'
+import { outline } from './outline.ts'
 import { between } from './reverse.ts'
 import { swapsLastTwo } from './rules/matmul.ts'
 

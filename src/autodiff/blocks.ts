@@ -7,8 +7,7 @@
  * Left out: blocks inside blocks, and rows that look at rows of other blocks otherwise than by `prefix`.
  */
 
-import { inline } from '../graph/inline.ts'
-import { Graph, isFloatType, type Node, sizeOf } from '../graph/ir.ts'
+import type { Graph, Node } from '../graph/ir.ts'
 
 /** How an input of a part gets into it. */
 export interface Entry {
@@ -48,42 +47,4 @@ export function blocksOf({ inputs, attrs }: Node): Blocks {
   const entries = inputs.map((value, i) => ({ value, cut: given(cut[i]), unit: units[i], prefix: given(prefix[i]) }))
   const [size, axis, unit] = ['size', 'axis', 'unit'].map(name => attrs[name] as number)
   return { part: attrs.part as Graph, size, entries, axis, unit }
-}
-
-/**
- * A graph of its own that holds copies of `nodes`; constants stay outside and are used by name.
- *
- * @param entries the values from outside that become inputs
- * @param outputs what it gives
- */
-export function outline(graph: Graph, name: string, nodes: Node[], entries: string[], outputs: string[]): Graph {
-  const part = new Graph(name, graph)
-  const source = new Graph(name, graph)
-  source.inputs = entries
-  source.nodes = nodes
-  source.outputs = outputs
-  const bindings = Object.fromEntries(
-    entries.map((value, i) => {
-      const { dtype, shape } = graph.type(value)
-      const integers = graph.integers(value)
-      if (integers) part.known.set(`${name}/in${i}`, integers)
-      part.input(`${name}/in${i}`, dtype, shape ?? [])
-      if (!shape) part.types.set(`${name}/in${i}`, { dtype })
-      return [value, `${name}/in${i}`]
-    }),
-  )
-  const made = inline(part, source, bindings, `${name}/`)
-  part.outputs = outputs.map(value => made[value])
-  return part
-}
-
-/** What nodes read and do not make: values, and weights, which may have a gradient. Small constants stay where they are. */
-export function entriesOf(graph: Graph, nodes: Node[]): string[] {
-  const made = new Set(nodes.flatMap(node => node.outputs))
-  const read = new Set(nodes.flatMap(node => node.inputs))
-  const isConstant = (value: string) => {
-    const tensor = graph.initializer(value)
-    return tensor && (!isFloatType(tensor.dtype) || sizeOf(tensor.shape) === 1)
-  }
-  return [...read].filter(value => value && !made.has(value) && !isConstant(value))
 }

@@ -5,19 +5,15 @@ import { float, Graph, type Node } from '../graph/ir.ts'
 import { prune } from '../graph/prune.ts'
 import { blocksOf } from './blocks.ts'
 import { BlockLoop } from './loop.ts'
+import { same, written } from './outline.ts'
+import { overPictures } from './pictures.ts'
 import { swapsLastTwo } from './rules/matmul.ts'
 
 /** Writes the operators of our own in `graph` and in the graphs within it; leaves only what outputs need. */
 export function lower(graph: Graph): void {
-  while (graph.nodes.some(isOurs)) {
-    const nodes = graph.nodes
-    graph.nodes = []
-    for (const node of nodes) {
-      if (!isOurs(node)) graph.nodes.push(node)
-      else if (node.op === 'InBlocks') forward(graph, node)
-      else same(graph, node.inputs[0], node.outputs[0]) // only its gradient is of its own
-    }
-  }
+  written(graph, 'EachPicture', overPictures)
+  written(graph, 'InBlocks', forward)
+  written(graph, 'LogPartition', (g, { inputs, outputs }) => same(g, inputs[0], outputs[0])) // only its gradient is of its own
   for (const { attrs } of graph.nodes) for (const attr of Object.values(attrs)) if (attr instanceof Graph) lower(attr)
   fuse(graph)
   prune(graph)
@@ -33,8 +29,6 @@ function fuse(graph: Graph): void {
     return { ...node, op: 'FusedMatMul', domain: 'com.microsoft', inputs: [node.inputs[0], turned.inputs[0]], attrs }
   })
 }
-
-const isOurs = ({ domain }: Node) => domain === 'sophia'
 
 function forward(graph: Graph, node: Node): void {
   const blocks = blocksOf(node)
@@ -53,11 +47,4 @@ function forward(graph: Graph, node: Node): void {
   loop.finish().forEach((value, i) => {
     same(graph, loop.joined(value, blocks.axis, blocks.unit, graph.type(node.outputs[i]).shape!), node.outputs[i])
   })
-}
-
-/** Makes `value` known as `name`, whose type stays as it is. */
-function same(graph: Graph, value: string, name: string): void {
-  const type = graph.types.get(name)
-  graph.add({ op: 'Identity', domain: '', name, inputs: [value], outputs: [name], attrs: {} })
-  if (type) graph.types.set(name, type)
 }

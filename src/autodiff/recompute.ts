@@ -8,7 +8,8 @@
 import type { Graph, Node } from '../graph/ir.ts'
 import { order } from '../graph/order.ts'
 import { reads } from '../graph/prune.ts'
-import { blocksNode, entriesOf, outline } from './blocks.ts'
+import { blocksNode } from './blocks.ts'
+import { entriesOf, outline } from './outline.ts'
 import { between } from './reverse.ts'
 
 /**

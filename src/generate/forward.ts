@@ -3,6 +3,7 @@
  * prefill and the burst are this, around different inputs.
  */
 
+import { pictureByPicture, seen as seenBy } from '../autodiff/pictures.ts'
 import { UserError } from '../errors.ts'
 import { inline } from '../graph/inline.ts'
 import { DTYPE_CODES, type DType, type Graph } from '../graph/ir.ts'
@@ -82,8 +83,9 @@ function embedded(g: Graph, parts: Parts, { ids, seen = [] }: Feeds): string {
   if (seen.length === 0 || !parts.vision) return inputs_embeds
   const { vision } = parts
   const given = Object.fromEntries(seen.map(name => [name, as(g, name, vision.type(name).dtype)]))
-  const { image_features } = inline(g, vision, given, 'vision/')
-  return merged(g, ids, inputs_embeds, as(g, image_features, g.type(inputs_embeds).dtype), parts.imageToken!)
+  const features = seenBy(g, vision, given)
+  pictureByPicture(g)
+  return merged(g, ids, inputs_embeds, as(g, features, g.type(inputs_embeds).dtype), parts.imageToken!)
 }
 
 /** The graphs of one folder may compute in different precisions. */

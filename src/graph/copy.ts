@@ -18,7 +18,11 @@ export function copyOf(
 ): Graph {
   const result = new Graph(graph.name, parent)
   for (const name of [...graph.reserved, ...graph.types.keys(), ...graph.nodes.map(node => node.name)]) result.reserved.add(name) // biome-ignore format: one thought
-  for (const input of graph.inputs) result.input(input, typed(graph.type(input).dtype), graph.shape(input)!)
+  result.inputs = [...graph.inputs]
+  for (const input of graph.inputs) {
+    const type = graph.type(input)
+    result.types.set(input, { ...type, dtype: typed(type.dtype) })
+  }
   for (const [name, tensor] of graph.initializers) result.weight(name, tensor)
   for (const [name, integers] of graph.known) result.known.set(name, integers)
   for (const node of graph.nodes) {

@@ -23,6 +23,7 @@ import {
   oneHot,
   reduction,
   reshape,
+  SEQUENCES,
   same,
   slice,
   split,
@@ -50,7 +51,7 @@ export function inferNode(graph: Graph, node: Node): void {
 const table = (rule: Inference, ops: string) => Object.fromEntries(ops.split(' ').map(op => [op, rule]))
 
 const TABLE: Record<string, Inference> = {
-  ...table(same, 'Identity Neg Exp Log Sqrt Reciprocal Tanh Sigmoid Erf Relu Abs Not Softmax LogSoftmax Gelu QuickGelu FastGelu Sin Cos Floor Ceil Round Clip Softplus CumSum Trilu LayerNormalization SimplifiedLayerNormalization RMSNormalization RotaryEmbedding ScatterND ScatterElements Sign HardSwish Elu LeakyRelu Dropout TensorScatter BiasGelu'),
+  ...table(same, 'Identity Neg Exp Log Sqrt Reciprocal Tanh Sigmoid Erf Relu Abs Not Softmax LogSoftmax Gelu QuickGelu FastGelu Sin Cos Floor Ceil Round Clip Softplus CumSum Trilu LayerNormalization SimplifiedLayerNormalization RMSNormalization RotaryEmbedding MRotaryEmbedding ScatterND ScatterElements Sign HardSwish Elu LeakyRelu Dropout TensorScatter BiasGelu'),
   ...table(elementwise(), 'Add Sub Mul Div Pow Mod Max Min Sum Mean And Or Xor PRelu'),
   ...table(elementwise('bool'), 'Equal Greater GreaterOrEqual Less LessOrEqual'),
   Where: c => [{ ...elementwise()(c)[0]!, dtype: c.x[1]!.dtype }],
@@ -75,6 +76,7 @@ const TABLE: Record<string, Inference> = {
   },
   ...table(topK, 'TopK'),
   ...table(oneHot, 'OneHot'),
+  ...SEQUENCES,
   ...table(loop, 'Loop'),
   ...table(branch, 'If'),
   InBlocks: ({ node }) => {
@@ -82,6 +84,11 @@ const TABLE: Record<string, Inference> = {
     return part.outputs.map(output => part.type(output))
   },
   LogPartition: ({ x }) => [x[0]!],
+  EachPicture: ({ node }) => {
+    const part = node.attrs.part as Graph
+    const { dtype, shape } = part.type(part.outputs[0])
+    return [{ dtype, shape: shape && [unknown(), ...shape.slice(1)] }]
+  },
   Shape: ({ x, int }) => {
     const rank = x[0]!.shape?.length
     if (rank === undefined) return [{ dtype: 'int64', shape: [unknown()] }]
@@ -99,7 +106,8 @@ const TABLE: Record<string, Inference> = {
   GatherElements: ({ x }) => [{ dtype: x[0]!.dtype, shape: x[1]!.shape }],
   Range: c => {
     const [start, limit, delta] = [0, 1, 2].map(i => c.integers(i)?.[0])
-    const length = start !== undefined && limit !== undefined && delta === 1 ? subtract(limit, start) : unknown()
+    const whole = c.x[0]!.dtype.includes('int')
+    const length = whole && start !== undefined && limit !== undefined && delta === 1 ? subtract(limit, start) : unknown()
     return [{ dtype: c.x[0]!.dtype, shape: [length] }]
   },
   ConstantOfShape: c => {
@@ -117,7 +125,14 @@ const TABLE: Record<string, Inference> = {
   Flatten: ({ x, int }) => {
     const { dtype, shape } = x[0]!
     const axis = shape && axisOf(int('axis', 1), shape.length)
-    return [{ dtype, shape: shape && [quotient(shape.slice(0, axis), []), quotient(shape.slice(axis), [])] }]
+    return [{ dtype, shape: shape ? [quotient(shape.slice(0, axis), []), quotient(shape.slice(axis), [])] : [unknown(), unknown()] }]
+  },
+  Einsum: ({ x, node }) => {
+    const [terms, made] = String(node.attrs.equation).replaceAll(' ', '').split('->')
+    const { dtype } = x[0]!
+    if (!made || /[^a-z,]/i.test(terms)) return [{ dtype }]
+    const sizes = new Map(terms.split(',').flatMap((term, i) => [...term].map((letter, d) => [letter, x[i]!.shape?.[d]] as const)))
+    return [{ dtype, shape: [...made].map(letter => sizes.get(letter) ?? unknown()) }]
   },
   Tile: c => {
     const { dtype, shape } = c.x[0]!
@@ -130,6 +145,11 @@ const TABLE: Record<string, Inference> = {
     const { dtype, shape } = c.x[0]!
     const axes = c.node.inputs[3] ? c.integers(3) : shape?.map((_, i) => i)
     return [{ dtype, shape: shape && (axes ? touched(shape, axes) : shape.map(() => unknown())) }]
+  },
+  Resize: c => {
+    const { dtype, shape } = c.x[0]!
+    const sizes = c.node.inputs[3] && !c.node.attrs.axes ? c.integers(3) : undefined
+    return [{ dtype, shape: sizes ?? shape?.map(unknown) }]
   },
   ...table(groupQuery, 'GroupQueryAttention'),
   ...table(multiHead, 'MultiHeadAttention'),

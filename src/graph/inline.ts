@@ -63,8 +63,9 @@ export function copy(graph: Graph, outer: Map<string, string>, prefix: string, p
   const result = new Graph(`${prefix}${graph.name}`, parent)
   const names = new Map(outer)
   for (const input of graph.inputs) {
-    const { dtype, shape } = graph.type(input)
-    names.set(input, result.input(`${prefix}${input}`, dtype, shape ?? []))
+    result.inputs.push(`${prefix}${input}`)
+    result.types.set(`${prefix}${input}`, graph.type(input))
+    names.set(input, `${prefix}${input}`)
   }
   for (const [name, tensor] of graph.initializers) {
     names.set(name, result.weight(`${prefix}${name}`, tensor))

@@ -1,10 +1,11 @@
 /**
  * Integers known while a graph is built: shapes and what is computed from them, followed through the operators that
- * exported graphs do that with, so that their Reshapes keep their ranks. A dim may be symbolic.
+ * exported graphs do that with, so that their Reshapes keep their ranks. A dim may be symbolic. Scalars may be floats on
+ * the way: the side of a square of patches is a root.
  */
 
 import { add, multiply, quotient, subtract } from './dims.ts'
-import type { Dim, Tensor } from './ir.ts'
+import { type Dim, dtypeOf, isFloatType, type Tensor } from './ir.ts'
 import { axisOf, type Context } from './shapes.ts'
 
 /** Integers in output 0, for the operators that shapes are computed with. */
@@ -17,7 +18,16 @@ export const INTEGERS: Record<string, (c: Context) => Dim[] | undefined> = {
   Constant: ({ node }) => {
     if (node.attrs.value_ints) return node.attrs.value_ints as number[]
     if (node.attrs.value_int !== undefined) return [node.attrs.value_int as number]
-    return node.attrs.value ? tensorIntegers(node.attrs.value as Tensor) : undefined
+    const value = node.attrs.value as Tensor | undefined
+    return value && (tensorIntegers(value) ?? floatScalar(value))
+  },
+  Pow: c => {
+    const [[a], [b]] = [c.integers(0) ?? [], c.integers(1) ?? []]
+    return typeof a === 'number' && typeof b === 'number' ? [a ** b] : undefined
+  },
+  Cast: c => {
+    const floats = isFloatType(dtypeOf(c.int('to', 1)))
+    return c.integers(0)?.map(dim => (typeof dim === 'number' && !floats ? Math.trunc(dim) : dim))
   },
   Gather: c => {
     const [data, at] = [c.integers(0), c.integers(1)]
@@ -54,9 +64,7 @@ export const INTEGERS: Record<string, (c: Context) => Dim[] | undefined> = {
     if (!which || yes?.length !== which.length || no?.length !== which.length) return undefined
     return which.map((w, i) => (w ? yes[i] : no[i]))
   },
-  ...Object.fromEntries(
-    ['Unsqueeze', 'Squeeze', 'Identity', 'Cast', 'Reshape'].map(op => [op, (c: Context) => c.integers(0)]),
-  ),
+  ...Object.fromEntries(['Unsqueeze', 'Squeeze', 'Identity', 'Reshape'].map(op => [op, (c: Context) => c.integers(0)])),
   ...Object.fromEntries(
     Object.entries({ Add: add, Sub: subtract, Mul: multiply, Div: (a: Dim, b: Dim) => quotient([a], [b]) }).map(
       ([op, rule]) => [
@@ -72,10 +80,17 @@ export const INTEGERS: Record<string, (c: Context) => Dim[] | undefined> = {
   ),
 }
 
-/** The values of a small int64 or int32 tensor held inline. */
+/** The values of a small int64, int32 or bool tensor held inline. */
 export function tensorIntegers(tensor: Tensor): number[] | undefined {
   if (!('data' in tensor) || tensor.data.byteLength > 1024) return undefined
   const bytes = tensor.data.slice().buffer
   if (tensor.dtype === 'int64') return Array.from(new BigInt64Array(bytes), Number)
+  if (tensor.dtype === 'bool') return Array.from(tensor.data)
   return tensor.dtype === 'int32' ? Array.from(new Int32Array(bytes)) : undefined
+}
+
+function floatScalar(tensor: Tensor): number[] | undefined {
+  if (tensor.dtype !== 'float32' || tensor.shape.length > 0 || !('data' in tensor)) return undefined
+  const [value] = new Float32Array(tensor.data.slice().buffer)
+  return Number.isFinite(value) ? [value] : undefined
 }

@@ -4,7 +4,7 @@
  * A value is its name: `const y = g.op('MatMul', [x, w])` appends a node and returns the name of its output. Types
  * (dtype, shape) are inferred as nodes are added, so every rewrite can ask for the rank of what it holds. Subgraphs
  * (Loop, If) are Graphs whose `parent` is the graph around them; they may use the parent's values by name.
- * Left out: sequences, maps, optionals, sparse tensors and model-local functions.
+ * Left out: maps, optionals, sparse tensors and model-local functions.
  */
 
 import { inferNode } from './infer.ts'
@@ -34,6 +34,8 @@ export interface TensorType {
   dtype: DType
   /** Absent where even the rank is unknown. */
   shape?: Dim[]
+  /** Whether it is a sequence of such tensors, of whatever shapes. */
+  sequence?: true
 }
 
 /** A constant tensor: its little-endian bytes, or where they lie in a file beside the model. */
@@ -77,6 +79,7 @@ const MICROSOFT = new Set([
   'GroupQueryAttention',
   'MultiHeadAttention',
   'RotaryEmbedding',
+  'MRotaryEmbedding',
   'SkipLayerNormalization',
   'SkipSimplifiedLayerNormalization',
   'QuickGelu',

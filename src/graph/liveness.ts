@@ -5,7 +5,7 @@
  * that is not counts as `unknown`.
  */
 
-import { bytesOf, type Dim, Graph, type Node } from './ir.ts'
+import { bytesOf, Graph, type Node } from './ir.ts'
 import { reads } from './prune.ts'
 
 export interface Liveness {
@@ -114,11 +114,11 @@ function innerPeak(graph: Graph, node: Node, unknown: number): Held {
 /** Bytes of a value. */
 export function bytes(graph: Graph, value: string, unknown = 1): number {
   const { dtype, shape } = graph.type(value)
-  const count = (shape ?? []).reduce<number>((product, dim) => product * numberOf(dim, unknown), 1)
-  return count * bytesOf(dtype)
+  const known = (shape ?? []).filter(dim => typeof dim === 'number')
+  // Nothing grows by more than the square of the length: what has more open sizes has them of one that was taken apart.
+  const open = Math.min(2, (shape ?? []).length - known.length)
+  return known.reduce((a, b) => a * b, unknown ** open * bytesOf(dtype))
 }
-
-const numberOf = (dim: Dim, unknown: number) => (typeof dim === 'number' ? dim : unknown)
 
 /**
  * The order in which ONNX Runtime runs nodes: depth first from those whose outputs nobody reads, always the one that

@@ -20,6 +20,7 @@ import {
   type Node,
   OPSETS,
   type Tensor,
+  type TensorType,
 } from './ir.ts'
 import {
   ATTRIBUTE,
@@ -35,7 +36,7 @@ import {
 
 const text = new TextDecoder()
 
-/** Reads a serialized ModelProto. Throws where it uses what the IR leaves out (model-local functions, sequences). */
+/** Reads a serialized ModelProto. Throws where it uses what the IR leaves out (model-local functions, maps). */
 export function readModel(bytes: Uint8Array): Model {
   const message = ModelProto.decode(bytes) as unknown as ModelMessage
   if (message.functions?.length) throw new Error('ONNX models with local functions are not supported')
@@ -74,7 +75,9 @@ function readGraph(proto: GraphProto, parent?: Graph): Graph {
     if (integers && weight.shape.length < 2) graph.known.set(tensor.name!, integers)
   }
   for (const value of proto.input ?? []) {
-    if (!graph.initializers.has(value.name)) graph.input(value.name, ...readType(value))
+    if (graph.initializers.has(value.name)) continue
+    graph.inputs.push(value.name)
+    graph.types.set(value.name, readType(value))
   }
   const declared = new Map([...(proto.valueInfo ?? []), ...(proto.output ?? [])].map(value => [value.name, value]))
   for (const nodeProto of ordered(proto.node ?? [])) {
@@ -83,10 +86,7 @@ function readGraph(proto: GraphProto, parent?: Graph): Graph {
     graph.nodes.push(node)
     for (const output of node.outputs) {
       const value = declared.get(output)
-      if (value?.type?.tensorType && !graph.types.get(output)?.shape) {
-        const [dtype, shape] = readType(value)
-        graph.types.set(output, { dtype, shape })
-      }
+      if (value?.type?.tensorType && !graph.types.get(output)?.shape) graph.types.set(output, readType(value))
     }
   }
   graph.outputs = (proto.output ?? []).map(value => value.name)
@@ -124,22 +124,32 @@ const needs = ({ input = [], attribute = [] }: NodeProto): string[] => [
   ...attribute.flatMap(({ g }) => [...(g?.node ?? []).flatMap(needs), ...(g?.output ?? []).map(({ name }) => name)]),
 ]
 
-function readType({ name, type }: ValueProto): [DType, Dim[]] {
-  if (!type?.tensorType) throw new UserError(`ONNX value ${name}: expected a tensor, got a sequence or a map, which are not supported. Take another export, or the checkpoint`) // biome-ignore format: one thought
+function readType({ name, type }: ValueProto): TensorType {
+  const elements = type?.sequenceType?.elemType.tensorType
+  if (elements) return { dtype: dtypeOf(elements.elemType), sequence: true }
+  if (!type?.tensorType) throw new UserError(`ONNX value ${name}: expected a tensor or a sequence of tensors, got a map or the like, which is not supported. Take another export, or the checkpoint`) // biome-ignore format: one thought
   const { elemType, shape } = type.tensorType
-  const dims = (shape?.dim ?? []).map(({ dimValue, dimParam }, i) => dimParam || number(dimValue) || `${name}.${i}`)
-  return [dtypeOf(elemType), dims]
+  if (!shape) return { dtype: dtypeOf(elemType) } // of whatever rank
+  const dims = (shape.dim ?? []).map(({ dimValue, dimParam }, i) => dimParam || number(dimValue) || `${name}.${i}`)
+  return { dtype: dtypeOf(elemType), shape: dims }
 }
 
 function readNode(proto: NodeProto, graph: Graph): Node {
   return {
     op: proto.opType,
     domain: proto.domain === 'ai.onnx' ? '' : (proto.domain ?? ''),
-    name: proto.name || graph.fresh(proto.opType),
+    name: inModule(proto) ?? (proto.name || graph.fresh(proto.opType)),
     inputs: proto.input ?? [],
     outputs: proto.output ?? [],
     attrs: Object.fromEntries((proto.attribute ?? []).map(a => [a.name, readAttribute(a, graph)])),
   }
+}
+
+/** PyTorch's newer exporter numbers its nodes, and tells beside them in what modules they are: as the older one names them. */
+function inModule({ name, opType, metadataProps }: NodeProto): string | undefined {
+  const scopes = metadataProps?.find(({ key }) => key === 'pkg.torch.onnx.name_scopes')?.value
+  const module = scopes && [...scopes.matchAll(/'([^']*)'/g)].at(-2)?.[1]
+  return module && `/${module}/${opType}_${name}`
 }
 
 function readAttribute(proto: AttributeProto, graph: Graph): Attribute {
@@ -207,11 +217,12 @@ function writeGraph(graph: Graph): GraphProto {
   }
 }
 
-/** What is no tensor has no type here: ONNX Runtime finds it out. */
+/** What is of no known type has none here: ONNX Runtime finds it out. */
 function writeValue(graph: Graph, name: string): ValueProto {
   const known = graph.types.get(name)
   if (!known) return { name }
-  const { dtype, shape } = known
+  const { dtype, shape, sequence } = known
+  if (sequence) return { name, type: { sequenceType: { elemType: { tensorType: { elemType: DTYPE_CODES[dtype] } } } } }
   const dim = (d: Dim) => (typeof d === 'number' ? { dimValue: d } : d.startsWith('?') ? {} : { dimParam: d })
   return {
     name,

@@ -44,6 +44,7 @@ const SCHEMA = {
     ['opType', 4, 'string'],
     ['attribute', 5, 'Attribute', 'repeated'],
     ['domain', 7, 'string'],
+    ['metadataProps', 9, 'Entry', 'repeated'],
   ),
   Attribute: message(
     ['name', 1, 'string'],
@@ -70,7 +71,8 @@ const SCHEMA = {
     ['dataLocation', 14, 'int32'],
   ),
   Value: message(['name', 1, 'string'], ['type', 2, 'Type']),
-  Type: message(['tensorType', 1, 'TensorType']),
+  Type: message(['tensorType', 1, 'TensorType'], ['sequenceType', 4, 'SequenceType']),
+  SequenceType: message(['elemType', 1, 'Type']),
   TensorType: message(['elemType', 1, 'int32'], ['shape', 2, 'Shape']),
   Shape: message(['dim', 1, 'Dimension', 'repeated']),
   Dimension: message(['dimValue', 1, 'int64'], ['dimParam', 2, 'string']),
@@ -115,10 +117,15 @@ export interface NodeProto {
   opType: string
   attribute?: AttributeProto[]
   domain?: string
+  metadataProps?: EntryProto[]
+}
+export interface TypeProto {
+  tensorType?: { elemType: number; shape?: { dim?: { dimValue?: Int64; dimParam?: string }[] } }
+  sequenceType?: { elemType: TypeProto }
 }
 export interface ValueProto {
   name: string
-  type?: { tensorType?: { elemType: number; shape?: { dim?: { dimValue?: Int64; dimParam?: string }[] } } }
+  type?: TypeProto
 }
 export interface GraphProto {
   node?: NodeProto[]

@@ -4,7 +4,7 @@
  */
 
 import { add, broadcast, broadcastShapes, quotient, subtract, unknown } from './dims.ts'
-import type { Dim, Graph, Node, TensorType } from './ir.ts'
+import { type Dim, dtypeOf, type Graph, type Node, type TensorType } from './ir.ts'
 
 /** What a rule sees: the node, its input types ('' inputs are undefined), and the graph for integers known so far. */
 export interface Context {
@@ -217,6 +217,7 @@ export const loop: Inference = ({ node, x }) => {
   const carried = node.inputs.length - 2
   return node.outputs.map((_, i) => {
     const made = body.type(body.outputs[i + 1])
+    if (made.sequence) return made
     if (i >= carried) return { dtype: made.dtype, shape: made.shape && [unknown(), ...made.shape] }
     const given = x[i + 2]?.shape
     return { dtype: made.dtype, shape: made.shape?.map((dim, d) => (dim === given?.[d] ? dim : unknown())) }
@@ -233,4 +234,16 @@ export const branch: Inference = ({ node }) => {
       shape: alike ? a.shape!.map((dim, d) => (dim === b.shape![d] ? dim : unknown())) : undefined,
     }
   })
+}
+
+/** Sequences of tensors, by what stands in them: a trace makes lists of sizes so. */
+export const SEQUENCES: Record<string, Inference> = {
+  SequenceEmpty: ({ int }) => [{ dtype: dtypeOf(int('dtype', 1)), sequence: true }],
+  SequenceConstruct: ({ x }) => [{ dtype: x[0]!.dtype, sequence: true }],
+  SplitToSequence: ({ x }) => [{ dtype: x[0]!.dtype, sequence: true }],
+  SequenceInsert: ({ x }) => [x[0]],
+  SequenceErase: ({ x }) => [x[0]],
+  SequenceAt: ({ x }) => [{ dtype: x[0]!.dtype }],
+  SequenceLength: () => [{ dtype: 'int64', shape: [] }],
+  ConcatFromSequence: ({ x }) => [{ dtype: x[0]!.dtype }],
 }

@@ -1,5 +1,6 @@
 /** What graphs that others exported need before they can stand beside ours. */
 
+import { UserError } from '../errors.ts'
 import { decided } from '../graph/branches.ts'
 import { inFloats } from '../graph/bytes.ts'
 import { type Dim, Graph, type Model } from '../graph/ir.ts'
@@ -31,7 +32,26 @@ export function settled(model: Model, { kvHeads, headDim }: Decoder, apart?: str
   }
   inFloats(graph)
   const made = upgraded(model)
-  return graph.inputs.includes(SWITCH) ? made : { ...made, graph: decided(made.graph) }
+  if (graph.inputs.includes(SWITCH)) return made
+  const whole = decided(made.graph)
+  refuseOneSize(whole)
+  return { ...made, graph: whole }
+}
+
+/** A trace of a tower that goes picture by picture keeps the number of patches that it saw. */
+function refuseOneSize(graph: Graph): void {
+  const grids = graph.inputs.find(name => name.endsWith('grid_thw'))
+  if (!grids) return
+  for (const { op, name, inputs, attrs } of graph.nodes) {
+    const sizes = op === 'Split' && inputs[0] !== grids && inputs[1] ? graph.integers(inputs[1]) : undefined
+    const along = (inputs[0] ? graph.shape(inputs[0]) : undefined)?.at((attrs.axis as number | undefined) ?? 0)
+    if (typeof along !== 'string' || !sizes?.every(size => typeof size === 'number')) continue
+    const patches = sizes.reduce((a, b) => a + b, 0)
+    throw new UserError(
+      `the vision tower was exported for pictures of ${patches} patches alone (node ${name}, operator ${op}). ` +
+        'Take the checkpoint, or an export for pictures of any size',
+    )
+  }
 }
 
 /** What tells the two graphs apart that optimum merged into one file before its version 1.14. */

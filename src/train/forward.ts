@@ -4,6 +4,7 @@
  */
 
 import { attentionInBlocks } from '../autodiff/attention.ts'
+import { seen } from '../autodiff/pictures.ts'
 import { recompute, recomputeActivations } from '../autodiff/recompute.ts'
 import { UserError } from '../errors.ts'
 import { inline } from '../graph/inline.ts'
@@ -90,8 +91,8 @@ function embeddings(body: Graph, { embed_tokens, vision_encoder }: Parts, micro:
   const text = inline(body, embed_tokens, { input_ids: micro.ids }, 'embed/').inputs_embeds
   if (!vision_encoder || !micro.vision || !micro.places) return text
   const [, , width] = body.shape(text)!
-  const { image_features } = inline(body, vision_encoder, micro.vision, 'vision/')
-  const flat = body.op('Reshape', [image_features, body.ints([-1, Number(width)])]) // (features, D)
+  const features = seen(body, vision_encoder, micro.vision)
+  const flat = body.op('Reshape', [features, body.ints([-1, Number(width)])]) // (features, D)
   const count = body.op('Shape', [micro.places])
   const used = body.op('Slice', [flat, body.ints([0]), count, body.ints([0])]) // a dummy picture falls away here
   body.types.set(used, { dtype: 'float32', shape: ['P', width] })

@@ -5,7 +5,8 @@
  * forgotten (autodiff/rules/blocks.ts).
  */
 
-import { blocksNode, entriesOf, outline } from '../autodiff/blocks.ts'
+import { blocksNode } from '../autodiff/blocks.ts'
+import { entriesOf, outline } from '../autodiff/outline.ts'
 import { cutPoints } from '../autodiff/recompute.ts'
 import { between } from '../autodiff/reverse.ts'
 import { swapsLastTwo } from '../autodiff/rules/matmul.ts'

@@ -116,8 +116,10 @@ export function cut(body: Graph, index: string, reading: Reading, sizes?: Sizes)
       body.op('Concat', [body.ints([axes!]), rows, length], { axis: 0 }),
     ])
   const seen = ({ name, shape }: Eyes['inputs'][number]) => {
-    const count = sizes ? sizes.images * eyes!.blank[name].shape[0] : `some ${name}`
-    return [name, piece(`micro.${name}`, at(name), at(`${name}End`), [count, ...shape.slice(1)])] as const
+    // Pictures are taken to be like the one that stands in where there is none.
+    const [count, ...rest] = sizes ? eyes!.blank[name].shape : [`some ${name}`, ...shape.slice(1)]
+    const all = sizes ? sizes.images * Number(count) : count
+    return [name, piece(`micro.${name}`, at(name), at(`${name}End`), [all, ...rest])] as const
   }
   const target = (name: string) => piece(name, at('targets'), at('targetsEnd'), [sizes?.targets ?? 'R'])
   return {

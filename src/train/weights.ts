@@ -1,7 +1,7 @@
 /**
  * Which tensors of a graph are trained. Checkpoints name their weights so; exporters often do not, and then a weight is
- * told by what reads it: a product, a look-up by token, a norm, a bias. Tables (of positions, of frequencies), constants
- * and what is quantized are none.
+ * told by what reads it: a product, a look-up by token, a norm, a bias, a table of positions that was cut in two. Other
+ * tables (of frequencies), constants and what is quantized are none.
  */
 
 import { type Graph, isFloatType, type Node, type Tensor } from '../graph/ir.ts'
@@ -33,6 +33,9 @@ export function trainable(graph: Graph, wanted: (name: string) => boolean = () =
 const matrix = (shape: number[]) => shape.length === 2
 const vector = (shape: number[]) => shape.length === 1 && shape[0] > 1
 const any = () => true
+/** Positions of patches and of what comes before them, (1, N, D), as a trace of InternVL's tower has them. */
+const table = ([one, count, width, ...more]: number[]) => one === 1 && count > 1 && width > 1 && more.length === 0
+const row = ([one, only, width, ...more]: number[]) => one === 1 && only === 1 && width > 1 && more.length === 0
 
 type Places = Partial<Record<number, (shape: number[]) => boolean>>
 
@@ -43,6 +46,8 @@ const WEIGHTS: Record<string, (graph: Graph, node: Node) => Places> = {
   Gemm: () => ({ 0: matrix, 1: matrix, 2: vector }),
   Conv: () => ({ 1: any, 2: vector }),
   Gather: (graph, { inputs }) => (inputs[1] === 'input_ids' && graph.inputs.includes(inputs[1]) ? { 0: matrix } : {}),
+  Reshape: () => ({ 0: table }),
+  Concat: () => ({ 0: row }),
   Add: (graph, node) => besideActivations(graph, node),
   Mul: (graph, node) => besideActivations(graph, node),
   ...Object.fromEntries(
@@ -56,8 +61,12 @@ const WEIGHTS: Record<string, (graph: Graph, node: Node) => Places> = {
   MultiHeadAttention: () => ({ 3: vector }),
 }
 
-/** A vector that is added to or multiplied with activations (B, T, C): a bias, or the scale of a norm written out. */
-function besideActivations(graph: Graph, { inputs }: Node): Places {
+/**
+ * What is added to or multiplied with activations (B, T, C): a bias, or the scale of a norm written out, and what is looked
+ * up by constant positions, where that was done when it was exported.
+ */
+function besideActivations(graph: Graph, { op, inputs }: Node): Places {
+  const fits = (shape: number[]) => vector(shape) || (op === 'Add' && table(shape))
   const rank = (value: string) => graph.shape(value)?.length
-  return { ...(rank(inputs[1]) === 3 && { 0: vector }), ...(rank(inputs[0]) === 3 && { 1: vector }) }
+  return { ...(rank(inputs[1]) === 3 && { 0: fits }), ...(rank(inputs[0]) === 3 && { 1: fits }) }
 }

@@ -1,6 +1,7 @@
 /** The cases of each rule: shapes with and without broadcasting, batch axes, negative axes, every attribute it reads. */
 
-import { blocksNode, type Entry, outline } from '../../src/autodiff/blocks.ts'
+import { blocksNode, type Entry } from '../../src/autodiff/blocks.ts'
+import { outline } from '../../src/autodiff/outline.ts'
 import { float, type Graph } from '../../src/graph/ir.ts'
 import { any, bools, type Case, distinct, fixed, type Input, ints, nonzero, positive } from './check.ts'
 
@@ -37,6 +38,15 @@ const partition = (slice: number): Case => ({
     return 'z'
   },
 })
+/** A tower that makes one feature of four patches, each beside the mean of its own picture's, and takes one picture. */
+const tower = (g: Graph, [pixels, grids, w]: string[]) => {
+  const before = g.nodes.length
+  const hidden = g.op('Tanh', [g.op('MatMul', [g.op('Reshape', [pixels, g.ints([-1, 8])]), w])])
+  const made = g.op('Mul', [hidden, g.op('ReduceMean', [hidden, g.ints([0])])])
+  const part = outline(g, 'part', g.nodes.splice(before), [pixels, grids, w], [made])
+  g.add({ op: 'EachPicture', domain: 'sophia', name: 'part', inputs: [pixels, grids, w], outputs: [made], attrs: { part } })
+  return g.op('Mul', [made, made])
+} // biome-ignore format: one thought
 const attended = (g: Graph, [q, k, v, bias]: string[]) => {
   const scores = g.op('Add', [g.op('MatMul', [q, g.op('Transpose', [k], { perm: [0, 2, 1] })]), bias])
   return [g.op('MatMul', [g.op('Softmax', [scores], { axis: -1 }), v])]
@@ -184,6 +194,7 @@ export const CASES: Record<string, Case[]> = {
     withInts('Pad', [any(2, 3)], [[1, 0, 2, 1]]),
     { inputs: [any(2, 3)], build: (g, [x]) => g.op('Pad', [x, g.ints([1, 2]), '', g.ints([-1])]) },
   ],
+  Resize: [{ inputs: [any(1, 2, 3, 3)], build: (g, [x]) => g.op('Resize', [x, '', '', g.ints([1, 2, 3, 3])], { mode: 'cubic' }), staticOnly: true }],
   Tile: [withInts('Tile', [any(2, 3)], [[2, 3]])],
   Trilu: [{ inputs: [any(2, 3, 4)], attrs: { upper: 0 } }, { inputs: [any(3, 3)], build: (g, [x]) => g.op('Trilu', [x, g.ints(1)]) }],
   CumSum: [0, 1].flatMap(reverse => [0, 1].map(exclusive => ({ inputs: [any(2, 4)], build: (g: Graph, [x]: string[]) => g.op('CumSum', [x, g.ints(-1)], { reverse, exclusive }) }))),
@@ -224,6 +235,7 @@ export const CASES: Record<string, Case[]> = {
     { inputs: [any(3, 2), ints([2, 2, 2, 0], [2, 2]), any(2, 2)], attrs: { ...scatter('add'), axis: 0 } },
   ],
 
+  EachPicture: [{ inputs: [fixed(any(20, 2)), ints([1, 2, 4, 1, 2, 2, 1, 4, 2], [3, 3]), any(8, 3)], build: tower, staticOnly: true }],
   InBlocks: [
     inBlocks([any(3, 4), any(4, 2)], [{}, {}], 0, 0, (g, [x, w]) => [g.op('Sin', [x]), g.op('Tanh', [g.op('MatMul', [g.op('Exp', [x]), w])])]),
     ...[2, 3, 7, 99].map(size => inBlocks([any(2, 7, 4), any(2, 7, 4), any(2, 7, 3), causal(7)], [{ cut: 1 }, { prefix: 1 }, { prefix: 1 }, { cut: 0, prefix: 1 }], size, 1, attended)),

@@ -59,6 +59,10 @@ const CASES: Record<string, Case[]> = {
     { inputs: [any(B, T, H * D), ints([2]), ...tables(D / 2)], attrs: { interleaved } },
     { inputs: [any(B, T, H * D), positions, ...tables(2)], attrs: { interleaved, num_heads: H, rotary_embedding_dim: 4 } },
   ]),
+  MRotaryEmbedding: [0, 1].map((interleaved): Case => ({
+    inputs: [any(B, T, H * D), ints(Array.from({ length: 3 * B * T }, (_, i) => (7 * i) % 12), [3, B, T]), ...tables(D / 2)],
+    attrs: { interleaved, num_heads: H, mrope_section: [2, 3, 3] },
+  })),
   MultiHeadAttention: [
     { inputs: qkv(H), attrs: { num_heads: H } },
     { inputs: [any(B, T, H * D), any(B, 3, H * D), any(B, 3, H * D), any(3 * H * D)], attrs: { num_heads: H, scale: float(0.5) } },

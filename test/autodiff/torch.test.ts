@@ -19,6 +19,7 @@ import { type HostTensor, openSession } from '../../src/graph/session.ts'
 import { buildGraphs } from '../../src/models/builders/index.ts'
 import { loadTensor, openCheckpoint } from '../../src/models/safetensors.ts'
 import { embedded } from '../../src/train/head.ts'
+import { sketchedError } from './sketch.ts'
 
 const test = suite('autodiff: PyTorch')
 
@@ -115,7 +116,7 @@ for (const [name, [folder, truth]] of Object.entries(MODELS))
         const gradient = made[`grad.${weight}`]
         assert.equal(gradient.shape, checkpoint[weight].shape, weight)
         const error = sketches
-          ? sketchedError(gradient, sketches[weight])
+          ? sketchedError(gradient.data as Float32Array, sketches[weight])
           : relativeError(gradient, golden[`grad.${weight}`])
         assert.ok(error < 1e-4, `${weight}: relative error ${error}`)
       }
@@ -185,25 +186,6 @@ function likelihood(g: Graph, logits: string): string {
 function relativeError(a: HostTensor, b: HostTensor): number {
   const [x, y] = [a.data as Float32Array, b.data as Float32Array]
   return Math.hypot(...x.map((v, i) => v - y[i])) / Math.max(Math.hypot(...y), 1e-2)
-}
-
-/**
- * The same from a sketch: for random signs r, E[(r·(a − b))²] = ‖a − b‖² (Alon, Matias & Szegedy 1996), here the mean of
- * 32 of them, whose standard error is an eighth.
- */
-function sketchedError(a: HostTensor, { norm, products }: { norm: number; products: number[] }): number {
-  const data = a.data as Float32Array
-  const squares = products.map((product, k) => {
-    const seed = Math.imul(k, 0x9e3779b9)
-    let sum = 0
-    for (let i = 0; i < data.length; i++) {
-      let h = Math.imul(i ^ seed, 0x85ebca6b)
-      h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
-      sum += h < 0 ? -data[i] : data[i]
-    }
-    return (sum - product) ** 2
-  })
-  return Math.sqrt(squares.reduce((x, y) => x + y) / squares.length) / Math.max(norm, 1e-2)
 }
 
 test.run()

@@ -14,9 +14,14 @@ import type { golden } from './tiny.ts'
 type Golden = Awaited<ReturnType<typeof golden>>
 
 /** Asserts that the engine writes, greedily and a case at a time, what Hugging Face wrote. */
-export async function writesAlike(model: string, { cases, picture }: Golden, keys: string[]): Promise<void> {
+export async function writesAlike(
+  model: string,
+  { cases, picture }: Pick<Golden, 'cases' | 'picture'>,
+  keys: string[],
+  dtype?: string,
+): Promise<void> {
   const sampling = { seed: 0, temperature: 0, topP: 1, maxTokens: 10 }
-  const generator = await createGenerator({ model, device: 'cpu', sampling, quiet: true })
+  const generator = await createGenerator({ model, dtype, device: 'cpu', sampling, quiet: true })
   for (const key of keys) {
     const { messages, images, greedy_text } = cases[key]
     const requests = await Promise.all(

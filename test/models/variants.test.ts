@@ -4,6 +4,8 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Graph } from '../../src/graph/ir.ts'
+import { modelOf, writeModel } from '../../src/graph/proto.ts'
 import { openFolder } from '../../src/models/folder.ts'
 import { variants } from '../../src/models/variants.ts'
 import { laidVision } from './exports.ts'
@@ -13,7 +15,7 @@ import { encoded, logitsOf } from './whole.ts'
 const test = suite('models: variants')
 const dir = scratch()
 const names = ['vision_encoder', 'embed_tokens', 'decoder_model_merged']
-const model = laidVision('llava_clip', 'llava_clip', dir)
+const model = await laidVision('llava_clip', 'llava_clip', dir)
 const plain = JSON.parse(await readFile(join(model, 'config.json'), 'utf8'))
 
 /** What the tower takes and whether the decoder is in four bits, for a `transformers.js_config`. */
@@ -58,7 +60,7 @@ test('a tower in half precision before a decoder in single gives nearly the same
 })
 
 test('data in several chunks, one of which is missing', async () => {
-  const chunked = laidVision('llava', 'llava', dir)
+  const chunked = await laidVision('llava', 'llava', dir)
   const folder = await openFolder(chunked)
   const tensors = [...(await folder.graph('decoder_model_merged')).graph.initializers.values()]
   const files = new Set(tensors.flatMap(tensor => ('file' in tensor ? [tensor.file] : [])))
@@ -67,6 +69,23 @@ test('data in several chunks, one of which is missing', async () => {
   const [one] = await encoded('llava', 'one', chunked)
   const failed = await logitsOf(folder, one).then(() => '', (error: Error) => error.message) // biome-ignore format: one thought
   assert.match(failed, /decoder_model_merged\.onnx_data_1/)
+})
+
+test('a tower that was exported for pictures of one size, before any is seen', async () => {
+  const fixed = await laidVision('qwen2_vl', 'qwen2_vl', dir)
+  const g = new Graph('tower')
+  g.input('pixel_values', 'float32', ['patches', 96])
+  g.input('grid_thw', 'int64', ['images', 3])
+  const [whole] = g.many('Split', ['pixel_values', g.ints([96])], 1, { axis: 0 }, '/blocks.0/attn/Split')
+  g.output(
+    g.op('MatMul', [whole, g.op('Cast', [g.op('Transpose', ['grid_thw'], { perm: [1, 0] })], { to: 1 })]),
+    'image_features',
+  )
+  await writeFile(join(fixed, 'onnx', 'vision_encoder.onnx'), writeModel(modelOf(g)))
+  const folder = await openFolder(fixed)
+  const expected =
+    /exported for pictures of 96 patches alone \(node \/blocks\.0\/attn\/Split, operator Split\)\. Take the checkpoint/
+  assert.match(await complaint(() => folder.graph('vision_encoder')), expected)
 })
 
 test('files alone', () => {

@@ -18,6 +18,25 @@ export const ROTARY: Record<string, Decomposition> = {
     const turned = rotate(w, split, at, cos, sin, interleaved)
     return [headsFirst ? w.transpose(turned, [0, 2, 1, 3]) : w.reshape(turned, w.op('Shape', [input]))]
   },
+
+  /**
+   * The same for a token with several positions (Qwen2-VL, Wang et al. 2024): input (B, T, H·D), position_ids (axes, B, T);
+   * mrope_section says how many of a head's angles follow each axis, one after the other.
+   */
+  MRotaryEmbedding: w => {
+    const [input, positions, cos, sin] = w.x
+    if (w.int('is_packed_batching', 0) || w.int('mrope_layout', 0)) w.refuse('packed or interleaved rotary positions')
+    if (w.int('rotary_embedding_dim', 0)) w.refuse('partial rotary positions')
+    const sections = w.list('mrope_section') ?? w.refuse('rotary positions without mrope_section')
+    const axes = w.many('Split', [positions], sections.length, { axis: 0, num_outputs: sections.length })
+    const tables = [cos, sin].map(table => {
+      const columns = w.many('Split', [table, w.graph.ints(sections)], sections.length, { axis: 1 })
+      return w.concat(columns.map((part, i) => w.op('Gather', [part, w.squeeze(axes[i], 0)])), -1) // biome-ignore format: one thought
+    }) // (B, T, D/2)
+    const split = w.reshape(input, [0, 0, -1, 2 * sections.reduce((a, b) => a + b)])
+    const turned = turn(w, split, tables, w.int('interleaved', 0) === 1)
+    return [w.reshape(turned, w.op('Shape', [input]))]
+  },
 }
 
 /** The size of a head of which only a part is turned. */
@@ -49,10 +68,15 @@ export function rotate(
   sin: string,
   interleaved: boolean,
 ): string {
+  return turn(w, x, [cos, sin].map(table => w.op('Gather', [table, positions])), interleaved) // biome-ignore format: one thought
+}
+
+/** The same with the cosines and sines of each token, (B, T, D′/2) or (T, D′/2). */
+function turn(w: Writer, x: string, tables: string[], interleaved: boolean): string {
   const { graph } = w
-  const [size, half] = [graph.shape(x)?.at(-1), graph.shape(cos)?.at(-1)]
+  const [size, half] = [x, tables[0]].map(value => graph.shape(value)?.at(-1))
   if (typeof size !== 'number' || typeof half !== 'number') return w.refuse('rotary positions of unknown size')
-  const [c, s] = [cos, sin].map(table => w.unsqueeze(w.op('Gather', [table, positions]), -2)) // (B, T, 1, D′/2)
+  const [c, s] = tables.map(table => w.unsqueeze(table, -2)) // (B, T, 1, D′/2)
   const rest = size - 2 * half
   const [turning, still] = rest ? w.many('Split', [x, graph.ints([2 * half, rest])], 2, { axis: -1 }) : [x]
   const pairs = interleaved ? w.reshape(turning, [0, 0, 0, half, 2]) : turning

@@ -8,9 +8,10 @@
 import { inline } from '../../graph/inline.ts'
 import { Graph, type Node } from '../../graph/ir.ts'
 import { reads } from '../../graph/prune.ts'
-import { type Blocks, blocksOf, outline } from '../blocks.ts'
+import { type Blocks, blocksOf } from '../blocks.ts'
 import { exactly } from '../broadcast.ts'
 import { BlockLoop } from '../loop.ts'
+import { outline } from '../outline.ts'
 import { filled, type Rule, type Site } from './site.ts'
 
 export const BLOCKS: Record<string, Rule> = {

@@ -7,6 +7,7 @@ import { GATHER } from './gather.ts'
 import { MATMUL } from './matmul.ts'
 import { NORMALIZE } from './normalize.ts'
 import { PARTITION } from './partition.ts'
+import { PICTURES } from './pictures.ts'
 import { QUANTIZED } from './quantized.ts'
 import { REDUCE } from './reduce.ts'
 import { SHAPE } from './shape.ts'
@@ -23,4 +24,5 @@ export const RULES: Readonly<Record<string, Rule>> = {
   ...QUANTIZED,
   ...BLOCKS,
   ...PARTITION,
+  ...PICTURES,
 }

@@ -31,6 +31,12 @@ export const SHAPE: Record<string, Rule> = {
     const after = s.add(before, s.op('Gather', [s.op('Shape', [s.x[0]]), axes]))
     return [s.op('Slice', [s.g, before, after, axes])]
   },
+  /** Tables of positions, which exporters always resize, keep their size in a tower for pictures of one size. */
+  Resize: s => {
+    const [from, to] = [s.x[0], s.y].map(value => s.graph.shape(value)?.join())
+    if (from !== to) s.refuse('a change of size')
+    return [s.g]
+  },
   Tile: s => {
     const [x, repeats] = s.x
     const pairs = [repeats, s.dims(x)].map(v => s.unsqueeze(v, 1))
