@@ -2,7 +2,8 @@
  * The end of a decoder: from hidden states to logits, for the learnt positions alone, and the likelihood of their labels
  * in blocks of rows. No array over all positions and the whole vocabulary exists, forwards or backwards: the gradient of
  * a sum over rows does not wait for the rows, so each block's logits, loss and gradients are made in one pass and
- * forgotten (autodiff/rules/blocks.ts).
+ * forgotten (autodiff/rules/blocks.ts). Where the vocabulary's own matrix is trained, its gradient is as large as itself,
+ * and the backward pass goes by slices of the vocabulary instead (autodiff/rules/partition.ts).
  */
 
 import { blocksNode } from '../autodiff/blocks.ts'

@@ -10,17 +10,20 @@ import { spawn } from 'node:child_process'
 import { UserError } from '../errors.ts'
 
 /**
- * glibc's names: transparent huge pages; arrays up to 1 GiB come from what is kept; what is freed is kept, up to 4 GiB.
- * The last two: no scrap that is freed is laid aside. Alignment cuts scraps off every array; laid aside they keep the hole
- * of a freed array from growing whole again, the next of its size does not fit, and memory creeps up from step to step.
+ * glibc's names. Memory is kept: huge pages; arrays up to 1 GiB come from what is kept; what is freed stays, up to 4 GiB.
+ * And it stays in one piece: the heap grows by 1 GiB, for where it cannot go on at its end (Node's code lies in the way) it
+ * goes on in pieces of that size; and no scrap that is freed is laid aside. Alignment cuts scraps off every array; laid
+ * aside they keep the hole of a freed array from growing whole again, and the next of its size does not fit.
  */
-const TUNABLES = Object.entries({
+const SETTINGS = {
   hugetlb: 1,
   mmap_threshold: 2 ** 30,
   trim_threshold: 2 ** 32,
+  top_pad: 2 ** 30,
   tcache_count: 0,
   mxfast: 0,
-})
+}
+const TUNABLES = Object.entries(SETTINGS)
   .map(([name, value]) => `glibc.malloc.${name}=${value}`)
   .join(':')
 

@@ -218,7 +218,7 @@ export async function dryRun(
   return [
     `micro-batch of ${batch.rows} × ${batch.length} tokens, ${batch.targets} learnt`,
     ...describe(forecast(policy, plan, longest, batch)),
-    `longest sequence that fits in ${inGiB(limit)} GiB${' '.repeat(9)}${fits.toLocaleString('en')} tokens`,
+    `longest sequence that fits in ${inGiB(limit)} GiB${' '.repeat(9)}${fits > 0 ? `${fits.toLocaleString('en')} tokens` : 'none'}`,
   ]
 }
 
