@@ -11,7 +11,7 @@ import { UserError } from '../errors.ts'
 
 /**
  * glibc's names. Memory is kept: huge pages; arrays up to 1 GiB come from what is kept; what is freed stays, up to 4 GiB.
- * And it stays in one piece: the heap grows by 1 GiB, for where it cannot go on at its end (Node's code lies in the way) it
+ * And it stays in one piece: the heap grows by 1 GiB, for where it cannot go on at its end (it meets other mappings) it
  * goes on in pieces of that size; and no scrap that is freed is laid aside. Alignment cuts scraps off every array; laid
  * aside they keep the hole of a freed array from growing whole again, and the next of its size does not fit.
  */
