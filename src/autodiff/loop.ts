@@ -31,7 +31,7 @@ export class BlockLoop {
 
   constructor(
     private readonly graph: Graph,
-    private readonly blocks: Blocks,
+    private readonly blocks: Pick<Blocks, 'size' | 'entries'>,
   ) {
     const first = blocks.entries.find(({ cut }) => cut !== undefined)!
     const ints = (n: number) => graph.ints([n])
@@ -93,10 +93,10 @@ export class BlockLoop {
     return full
   }
 
-  /** Runs the part on its inputs; prefixes are cut here, so that the gradient goes through the cut. */
-  runPart(inputs: string[]): string[] {
+  /** Runs a part on its inputs; prefixes are cut here, so that the gradient goes through the cut. */
+  runPart(part: Graph, inputs: string[]): string[] {
     const { body, blocks } = this
-    const { part, entries } = blocks
+    const { entries } = blocks
     const bindings = part.inputs.map((input, i) => {
       const { prefix } = entries[i]
       if (prefix === undefined) return [input, inputs[i]]

@@ -6,12 +6,12 @@ import { prune } from '../graph/prune.ts'
 import { blocksOf } from './blocks.ts'
 import { BlockLoop } from './loop.ts'
 import { same, written } from './outline.ts'
-import { overPictures } from './pictures.ts'
+import { pictureByPicture } from './pictures.ts'
 import { swapsLastTwo } from './rules/matmul.ts'
 
 /** Writes the operators of our own in `graph` and in the graphs within it; leaves only what outputs need. */
 export function lower(graph: Graph): void {
-  written(graph, 'EachPicture', overPictures)
+  pictureByPicture(graph)
   written(graph, 'InBlocks', forward)
   written(graph, 'LogPartition', (g, { inputs, outputs }) => same(g, inputs[0], outputs[0])) // only its gradient is of its own
   for (const { attrs } of graph.nodes) for (const attr of Object.values(attrs)) if (attr instanceof Graph) lower(attr)
@@ -42,7 +42,7 @@ function forward(graph: Graph, node: Node): void {
     return
   }
   const loop = new BlockLoop(graph, blocks)
-  const made = loop.runPart(loop.entries())
+  const made = loop.runPart(blocks.part, loop.entries())
   for (const value of made) loop.stack(value)
   loop.finish().forEach((value, i) => {
     same(graph, loop.joined(value, blocks.axis, blocks.unit, graph.type(node.outputs[i]).shape!), node.outputs[i])

@@ -38,7 +38,7 @@ export function seen(graph: Graph, tower: Graph, given: Record<string, string>):
   return `${name}/features`
 }
 
-/** Writes the towers of `graph` that go picture by picture as Loops, where no gradient is asked for. */
+/** Writes the towers of `graph` that go picture by picture as Loops. */
 export const pictureByPicture = (graph: Graph): void => written(graph, 'EachPicture', overPictures)
 
 /** Of all pictures, where their patches begin and end, and of one in the body of a Loop over them, its rows. */
@@ -92,7 +92,7 @@ export class PictureLoop {
 }
 
 /** The forward pass. */
-export function overPictures(graph: Graph, node: Node): void {
+function overPictures(graph: Graph, node: Node): void {
   const part = node.attrs.part as Graph
   const [pixels, grids, ...others] = node.inputs
   const loop = new PictureLoop(graph, node)

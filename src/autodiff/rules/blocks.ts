@@ -76,7 +76,7 @@ function inBlocks(s: Site, blocks: Blocks): (string | null)[] {
   const loop = new BlockLoop(graph, blocks)
   const { body } = loop
   const inner = loop.entries().map((piece, i) => (s.wanted(i) ? body.op('Identity', [piece]) : piece))
-  const outputs = loop.runPart(inner)
+  const outputs = loop.runPart(blocks.part, inner)
   const seeds = outputs.flatMap((output, i) =>
     s.arriving[i] ? [[output, loop.piece(s.arriving[i], axis, unit)] as const] : [],
   )

@@ -17,8 +17,7 @@ export const PARTITION: Record<string, Rule> = {
   LogPartition: s => {
     const { graph } = s
     const [, hidden, weight] = s.x
-    const entries = [{ value: weight, cut: 0 }]
-    const loop = new BlockLoop(graph, { part: graph, size: s.int('slice', 1), entries, axis: 0, unit: 1 })
+    const loop = new BlockLoop(graph, { size: s.int('slice', 1), entries: [{ value: weight, cut: 0 }] })
     const { body } = loop
     const product = (a: string, b: string, transA: number, transB: number) =>
       body.op('FusedMatMul', [a, b], { transA, transB, alpha: float(1) })
